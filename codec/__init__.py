@@ -1,0 +1,1 @@
+"""Lossless image codec: arrays in, bytes out, and back."""

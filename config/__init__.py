@@ -1,0 +1,1 @@
+"""Settings: one documented default.toml and the typed schema that loads it."""

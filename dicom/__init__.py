@@ -1,0 +1,1 @@
+"""The DICOM standard: encoded datasets, transfer syntaxes, associations and DIMSE services."""

@@ -1,0 +1,200 @@
+"""What the DIMSE services ask of an archive.
+
+The services of this package speak DICOM; where instances live, how they are found and who may
+ask is the archive's business. :class:`Archive` is that boundary: ``service`` implements it, the
+tests implement it in memory, and one conformance suite runs over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from pydicom.dataset import Dataset
+
+
+class Right(Enum):
+    """What a node may ask for."""
+
+    STORE = "store"
+    QUERY = "query"
+    RETRIEVE = "retrieve"
+    COMMIT = "commit"
+
+
+class Model(Enum):
+    """Query/Retrieve Information Model (PS3.4 C.6)."""
+
+    PATIENT_ROOT = "patient"
+    STUDY_ROOT = "study"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The requestor of an association."""
+
+    calling_ae: str
+    called_ae: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A known peer Application Entity and what it may do."""
+
+    ae_title: str
+    host: str
+    port: int
+    rights: frozenset[Right] = frozenset(Right)
+    coerced: bool = False
+    """Whether this node gets corrected attributes instead of the received bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """The command set of one C-STORE request and the context it came in (PS3.7 9.1.1)."""
+
+    peer: Peer
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax: str
+
+
+class Incoming(Protocol):
+    """One dataset on its way into the archive: write fragments, then exactly one of commit or abort."""
+
+    def write(self, fragment: bytes) -> int:
+        """Take the next bytes of the encoded dataset.
+
+        Never raises: a fault is kept and raised by :meth:`commit`, so that the rest of the
+        message can be read off the association.
+        """
+
+    def commit(self) -> None:
+        """Make the instance durable and indexed; on return, Success may be answered.
+
+        Raises:
+            ArchiveFault: it could not be made durable; nothing of it is kept.
+        """
+
+    def abort(self) -> None:
+        """Forget what was written (the association ended before the last fragment)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A C-FIND, C-MOVE or C-GET identifier with its level and model (PS3.4 C.4)."""
+
+    model: Model
+    level: str
+    """One of PATIENT, STUDY, SERIES, IMAGE."""
+    identifier: Dataset
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One C-FIND reply before encoding: attributes, and keys that were asked for but not supported."""
+
+    attributes: Dataset
+    unsupported: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """One instance that a retrieval selected."""
+
+    handle: str
+    """The archive's own name for the revision to be served."""
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax: str
+    """As received; this is the encoding that :meth:`Archive.read` gives back."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentItem:
+    """One referenced SOP Instance of a storage commitment request (PS3.4 J.3)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    failure: int | None = None
+    """Failure Reason (0008,1197), or None for success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A storage commitment transaction whose report is due."""
+
+    transaction_uid: str
+    peer: Peer
+    items: Sequence[CommitmentItem] = field(default=())
+
+
+class ArchiveFault(Exception):
+    """An archive could not do what a DIMSE service asked.
+
+    ``status`` is the DIMSE status to answer with (PS3.7 Annex C), ``comment`` an Error Comment
+    (0000,0902) of at most 64 characters, free of patient data.
+    """
+
+    def __init__(self, status: int, comment: str) -> None:
+        super().__init__(f"0x{status:04X}: {comment}")
+        self.status = status
+        self.comment = comment
+
+
+class Archive(Protocol):
+    """The archive behind the DIMSE services. Methods are called from association threads."""
+
+    def admits(self, peer: Peer) -> bool:
+        """Whether this calling AE title, at this address, may open an association."""
+
+    def permits(self, peer: Peer, right: Right) -> bool:
+        """Whether the peer may use a service."""
+
+    def node(self, ae_title: str) -> Node | None:
+        """Look up a C-MOVE destination or commitment requestor."""
+
+    def incoming(self, request: StoreRequest) -> Incoming:
+        """Open the way into the archive for one C-STORE. Faults surface in ``commit``."""
+
+    def find(self, query: Query) -> Iterator[Match]:
+        """Match, lazily and in a stable order (PS3.4 C.2.2.2). Closing the iterator ends the query.
+
+        Raises:
+            ArchiveFault: 0xA900 for an identifier that does not fit its level and model.
+        """
+
+    def select(self, query: Query) -> Sequence[StoredInstance]:
+        """Name the instances that a C-MOVE or C-GET identifier covers."""
+
+    def read(self, instance: StoredInstance) -> AbstractContextManager[memoryview]:
+        """Give the encoded dataset exactly as it was received, verified against its SHA-256.
+
+        The view is valid inside the ``with`` block only.
+
+        Raises:
+            ArchiveFault: missing, altered or not decodable; nothing wrong is ever handed out.
+        """
+
+    def coerce(self, instance: StoredInstance, dataset: memoryview) -> bytes | None:
+        """Apply corrections for a node that gets coerced datasets; None when there are none."""
+
+    def prefetch(self, instances: Sequence[StoredInstance]) -> None:
+        """Hint that these will be read next, in this order."""
+
+    def request_commitment(self, commitment: Commitment) -> None:
+        """Record a storage commitment request; its report becomes due later."""
+
+    def due_commitments(self) -> Sequence[Commitment]:
+        """Name the transactions whose report is to be sent now, outcome filled in."""
+
+    def commitment_reported(self, commitment: Commitment, delivered: bool) -> None:
+        """Record that a report was delivered, or that the attempt failed and is to be retried."""
+
+    def retrieved(self, peer: Peer, query: Query, completed: int, failed: int) -> None:
+        """Leave the trail entry of one finished C-MOVE or C-GET."""

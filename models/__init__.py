@@ -1,0 +1,1 @@
+"""Predictors: networks in exact integer arithmetic, their training and their weights."""

@@ -1,0 +1,1 @@
+"""The archive: receive, store, index, keys, retrieve, audit and the command line."""
