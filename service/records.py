@@ -48,6 +48,9 @@ class Received:
     """Bytes of the encoded dataset."""
     sha256: bytes
     """SHA-256 of the encoded dataset, 32 bytes."""
+    prefix: bytes = b""
+    """What stood before the dataset in an imported file (preamble, file meta), so that the file can
+    be exported as it was; empty for a C-STORE."""
 
 
 @dataclass(frozen=True, slots=True)
