@@ -23,7 +23,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 HARMLESS: Final = frozenset(
     {
-        "event", "level", "timestamp", "logger", "pid", "process", "error", "error_type", "stack",
+        "event", "level", "timestamp", "logger", "pid", "process", "error", "error_type", "trace",
         "ae_title", "called_ae", "address", "host", "port", "right", "status", "role", "signal",
         "revision", "entry", "object", "key", "model", "coding", "kind", "part", "frame",
         "count", "total", "bytes", "stored", "seconds", "attempt", "delay", "version", "reason",
@@ -55,11 +55,14 @@ def configure(
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level.upper())
     handler.setFormatter(_formatter(shared, form, phi))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    # What logging prints of its own faults quotes the record.
+    logging.raiseExceptions = phi
 
 
 def _shared(phi: bool) -> list[Processor]:
@@ -117,7 +120,7 @@ def describe(error: BaseException) -> dict[str, object]:
     frames = traceback.extract_tb(error.__traceback__)
     described: dict[str, object] = {
         "error_type": f"{kind.__module__}.{kind.__qualname__}",
-        "stack": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        "trace": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     }
     if kind.__module__.split(".")[0] in _OURS:
         described["error"] = str(error)
