@@ -1,0 +1,228 @@
+"""Decoding for processes that must not: receivers ask over a Unix socket, workers answer.
+
+A receiver holds no torch and no codec tables, so that it can be forked cheaply and serve
+associations only. It connects to ``run/decode.sock``, sends one packet, and gets one packet back
+with the decoded dataset in a file descriptor of anonymous memory: no copy passes through the
+socket, no clear byte touches a disk, and nothing is left behind when either side dies, since
+memory without a name ends with its last holder.
+
+All workers accept on one listening socket that the supervisor owns. One connection is one
+request, and a worker accepts only when a decoding thread is free, so that the kernel hands every
+request to an idle worker; a request whose worker died is sent again by the client.
+
+Packets are JSON in ``SOCK_SEQPACKET``; request ``{"object": hex}``, answer ``{"length", "sha256"}``
+with the descriptor, or ``{"fault", "detail"}`` without one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import mmap
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+_PACKET_BYTES: Final = 4096
+_POLL_S: Final = 0.5
+"""How soon an idle decoding thread sees that it is to stop."""
+_RETRY_S: Final = 0.2
+"""Pause before a request is sent again: a worker that died is restarted meanwhile."""
+_SEALS: Final = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+
+_log = structlog.get_logger()
+
+
+class DecodeRefused(Exception):
+    """A worker could not give the dataset of an object.
+
+    ``fault`` names the class of the fault that the worker met, ``detail`` its message.
+    """
+
+    def __init__(self, fault: str, detail: str) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault = fault
+        self.detail = detail
+
+
+class DecodeUnavailable(Exception):
+    """No worker answered: none runs, or each one that was asked died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A verified dataset and the SHA-256 that it was verified against."""
+
+    dataset: bytes
+    sha256: bytes
+
+
+def listen(path: Path, backlog: int = 512) -> socket.socket:
+    """Open the listening socket at ``path``, replacing one that a dead supervisor left."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    previous = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(previous)
+    listener.listen(backlog)
+    return listener
+
+
+class DecodeServer:
+    """The decoding threads of one worker."""
+
+    def __init__(
+        self, listener: socket.socket, decode: Callable[[bytes], Decoded], threads: int
+    ) -> None:
+        """Prepare ``threads`` threads that answer with ``decode(object_id)``."""
+        self._listener = listener
+        self._listener.settimeout(_POLL_S)
+        self._decode = decode
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"decode-{number}", daemon=True)
+            for number in range(threads)
+        ]
+
+    def start(self) -> None:
+        """Start answering."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish the requests under way and take no more."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        try:
+            request = json.loads(connection.recv(_PACKET_BYTES))
+            decoded = self._decode(bytes.fromhex(request["object"]))
+            _send_decoded(connection, decoded)
+        except OSError as error:
+            _log.warning("decode request lost", exc_info=error)
+        except Exception as error:  # noqa: BLE001 - the fault is the answer, whatever it is
+            _log.warning("decode request failed", exc_info=error)
+            _send_fault(connection, error)
+
+
+def _send_decoded(connection: socket.socket, decoded: Decoded) -> None:
+    answer = {"length": len(decoded.dataset), "sha256": decoded.sha256.hex()}
+    memory = _anonymous(decoded.dataset)
+    try:
+        socket.send_fds(connection, [json.dumps(answer).encode()], [memory])
+    finally:
+        os.close(memory)
+
+
+def _send_fault(connection: socket.socket, error: Exception) -> None:
+    answer = {"fault": type(error).__name__, "detail": str(error)[:1024]}
+    try:
+        connection.send(json.dumps(answer).encode())
+    except OSError as lost:
+        _log.warning("decode request lost", exc_info=lost)
+
+
+def _anonymous(data: bytes) -> int:
+    """Put ``data`` into memory without a name that nobody can change any more."""
+    memory = os.memfd_create("radiolith-dataset", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(memory, view) :]
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
+    return memory
+
+
+class DecodeClient:
+    """Asks the workers. Stateless, so any thread may use it."""
+
+    def __init__(self, path: Path, timeout_s: float, attempts: int = 3) -> None:
+        """Ask at the socket ``path``, waiting ``timeout_s`` for each answer.
+
+        Args:
+            path: the workers' socket.
+            timeout_s: seconds to wait for an answer.
+            attempts: how often a request is sent before giving up on workers that die.
+        """
+        self._path = path
+        self._timeout_s = timeout_s
+        self._attempts = attempts
+
+    @contextmanager
+    def dataset(self, object_id: bytes, sha256: bytes) -> Iterator[memoryview]:
+        """Lend the dataset of an object, which the worker verified against ``sha256``.
+
+        Raises:
+            DecodeRefused: the object is missing or faulty, or holds another dataset.
+            DecodeUnavailable: no worker answered in time.
+        """
+        given, memory = self._ask(object_id)
+        try:
+            if given.sha256 != sha256.hex():
+                raise DecodeRefused("WrongInstance", f"object {object_id.hex()} holds another one")
+            with _mapped(memory, given.length) as view:
+                yield view
+        finally:
+            os.close(memory)
+
+    def _ask(self, object_id: bytes) -> tuple[_Given, int]:
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return self._ask_once(object_id)
+            except (ConnectionError, FileNotFoundError) as error:
+                _log.warning("decode request lost", attempt=attempt, exc_info=error)
+                time.sleep(_RETRY_S)
+            except TimeoutError as error:
+                raise DecodeUnavailable(f"{object_id.hex()}: no answer in time") from error
+        raise DecodeUnavailable(f"{object_id.hex()}: no worker answered")
+
+    def _ask_once(self, object_id: bytes) -> tuple[_Given, int]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.settimeout(self._timeout_s)
+            connection.connect(str(self._path))
+            connection.send(json.dumps({"object": object_id.hex()}).encode())
+            packet, memories, _, _ = socket.recv_fds(connection, _PACKET_BYTES, 1)
+        if not packet:
+            raise ConnectionResetError("the worker went away")
+        answer = json.loads(packet)
+        if "fault" in answer:
+            raise DecodeRefused(answer["fault"], answer["detail"])
+        return _Given(answer["length"], answer["sha256"]), memories[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    length: int
+    sha256: str
+
+
+@contextmanager
+def _mapped(memory: int, length: int) -> Iterator[memoryview]:
+    if length == 0:
+        yield memoryview(b"")
+        return
+    with (
+        mmap.mmap(memory, length, mmap.MAP_PRIVATE, mmap.PROT_READ) as mapping,
+        memoryview(mapping) as view,
+    ):
+        yield view

@@ -1,0 +1,122 @@
+"""Datasets come over the decode socket whole, faults by name, and workers that die are survived."""
+
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.decode_server import (
+    DecodeClient,
+    Decoded,
+    DecodeRefused,
+    DecodeServer,
+    DecodeUnavailable,
+    listen,
+)
+
+DATASETS = {bytes([n]) * 16: os.urandom(n * 100_000) for n in range(4)}
+
+
+class Missing(Exception):
+    pass
+
+
+def _decode(object_id: bytes) -> Decoded:
+    if object_id not in DATASETS:
+        raise Missing(f"no object {object_id.hex()}")
+    dataset = DATASETS[object_id]
+    return Decoded(dataset, hashlib.sha256(dataset).digest())
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[socket.socket]:
+    with listen(tmp_path / "decode.sock") as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(listener: socket.socket) -> Iterator[DecodeClient]:
+    server = DecodeServer(listener, _decode, threads=2)
+    server.start()
+    yield DecodeClient(Path(listener.getsockname()), timeout_s=10)
+    server.stop()
+
+
+def test_datasets_of_all_lengths_come_whole_and_nobody_can_write_to_them(
+    client: DecodeClient,
+) -> None:
+    for object_id, dataset in DATASETS.items():
+        with client.dataset(object_id, hashlib.sha256(dataset).digest()) as view:
+            assert view == dataset
+            assert view.readonly
+
+
+def test_a_fault_of_the_worker_is_named(client: DecodeClient) -> None:
+    with pytest.raises(DecodeRefused, match="no object") as caught, client.dataset(b"?" * 16, b""):
+        pass
+    assert caught.value.fault == "Missing"
+
+
+def test_another_dataset_than_the_row_says_is_never_handed_out(client: DecodeClient) -> None:
+    with (
+        pytest.raises(DecodeRefused, match="holds another"),
+        client.dataset(bytes([1]) * 16, b"0" * 32),
+    ):
+        pass
+
+
+def test_no_descriptor_is_left_open(client: DecodeClient) -> None:
+    def lend() -> None:
+        object_id = bytes([2]) * 16
+        digest = hashlib.sha256(DATASETS[object_id]).digest()
+        with client.dataset(object_id, digest):
+            pass
+
+    lend()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        lend()
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+
+
+def test_a_worker_that_dies_over_a_request_is_asked_again(
+    listener: socket.socket, tmp_path: Path
+) -> None:
+    dying = (
+        "import os, socket, sys; s = socket.socket(fileno=int(sys.argv[1]));"
+        "print(flush=True); s.accept()[0].recv(9); os._exit(1)"
+    )
+    descriptor = listener.fileno()
+    victim = subprocess.Popen(
+        [sys.executable, "-c", dying, str(descriptor)],
+        pass_fds=[descriptor],
+        stdout=subprocess.PIPE,
+    )
+    assert victim.stdout is not None
+    victim.stdout.readline()
+    server = DecodeServer(listener, _decode, threads=1)
+    client = DecodeClient(tmp_path / "decode.sock", timeout_s=10)
+    digest = hashlib.sha256(DATASETS[bytes([1]) * 16]).digest()
+
+    def restart() -> None:
+        assert victim.wait(10) == 1
+        server.start()
+
+    restarting = threading.Thread(target=restart)
+    restarting.start()
+    with client.dataset(bytes([1]) * 16, digest) as view:
+        assert view == DATASETS[bytes([1]) * 16]
+    restarting.join()
+    server.stop()
+
+
+def test_without_any_worker_the_fault_says_so(tmp_path: Path) -> None:
+    client = DecodeClient(tmp_path / "none.sock", timeout_s=1)
+    with pytest.raises(DecodeUnavailable), client.dataset(b"0" * 16, b""):
+        pass
