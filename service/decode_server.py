@@ -31,6 +31,8 @@ from typing import Final
 
 import structlog
 
+from service.errors import TABLE, DataFault, Fault, IoFault, WrongInstance
+
 _PACKET_BYTES: Final = 4096
 _POLL_S: Final = 0.5
 """How soon an idle decoding thread sees that it is to stop."""
@@ -41,19 +43,11 @@ _SEALS: Final = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | f
 _log = structlog.get_logger()
 
 
-class DecodeRefused(Exception):
-    """A worker could not give the dataset of an object.
-
-    ``fault`` names the class of the fault that the worker met, ``detail`` its message.
-    """
-
-    def __init__(self, fault: str, detail: str) -> None:
-        super().__init__(f"{fault}: {detail}")
-        self.fault = fault
-        self.detail = detail
+_FAULTS: Final = {kind.__name__: kind for kind in TABLE if issubclass(kind, Fault)}
+"""The faults that travel, by name."""
 
 
-class DecodeUnavailable(Exception):
+class DecodeUnavailable(IoFault):
     """No worker answered: none runs, or each one that was asked died."""
 
 
@@ -136,7 +130,12 @@ def _send_decoded(connection: socket.socket, decoded: Decoded) -> None:
 
 
 def _send_fault(connection: socket.socket, error: Exception) -> None:
-    answer = {"fault": type(error).__name__, "detail": str(error)[:1024]}
+    kinds = (kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _FAULTS)
+    ours = isinstance(error, Fault)
+    answer = {
+        "fault": next(kinds, DataFault.__name__),
+        "detail": str(error)[:1024] if ours else f"internal fault, {type(error).__name__}",
+    }
     try:
         connection.send(json.dumps(answer).encode())
     except OSError as lost:
@@ -173,13 +172,14 @@ class DecodeClient:
         """Lend the dataset of an object, which the worker verified against ``sha256``.
 
         Raises:
-            DecodeRefused: the object is missing or faulty, or holds another dataset.
+            DataFault: the object is missing or faulty, as its class says, or holds another dataset.
+            IoFault: the store could not be read.
             DecodeUnavailable: no worker answered in time.
         """
         given, memory = self._ask(object_id)
         try:
             if given.sha256 != sha256.hex():
-                raise DecodeRefused("WrongInstance", f"object {object_id.hex()} holds another one")
+                raise WrongInstance(f"object {object_id.hex()} holds another dataset")
             with _mapped(memory, given.length) as view:
                 yield view
         finally:
@@ -206,7 +206,7 @@ class DecodeClient:
             raise ConnectionResetError("the worker went away")
         answer = json.loads(packet)
         if "fault" in answer:
-            raise DecodeRefused(answer["fault"], answer["detail"])
+            raise _FAULTS[answer["fault"]](answer["detail"])
         return _Given(answer["length"], answer["sha256"]), memories[0]
 
 
