@@ -1,0 +1,64 @@
+"""The command `radiolith`: its verbs, its exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from config.errors import SettingsError
+from service.cli.options import DEFAULT_HOME, HOME
+from service.cli.output import errors
+from service.errors import EXIT_OK, EXIT_USAGE, Fault, rendering
+
+INTERRUPTED: Final = 130
+"""Ended by the keyboard, as shells say it."""
+
+app = typer.Typer(
+    help="A DICOM archive: smaller, encrypted, verified, and bit for bit.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def radiolith(
+    home: Annotated[
+        Path,
+        typer.Option(envvar=HOME, help="The archive's folder.", show_default=str(DEFAULT_HOME)),
+    ] = DEFAULT_HOME,
+) -> None:
+    """A DICOM archive: smaller, encrypted, verified, and bit for bit."""
+
+
+def run() -> int:
+    """Run one verb; give its exit code (docs/operations.md lists them)."""
+    try:
+        return int(app(prog_name="radiolith", standalone_mode=False) or EXIT_OK)
+    except typer.TyperException as error:
+        return _usage(error)
+    except (typer.Abort, KeyboardInterrupt):
+        errors.print("interrupted")
+        return INTERRUPTED
+    except (Fault, SettingsError, OSError) as fault:
+        return _told(fault)
+
+
+def _usage(error: typer.TyperException) -> int:
+    if error.format_message():
+        errors.print(f"radiolith: {error.format_message()}", markup=False)
+    errors.print("Try 'radiolith --help', or --help after a verb.")
+    return EXIT_USAGE
+
+
+def _told(fault: Exception) -> int:
+    told = rendering(fault)
+    errors.print(f"radiolith: {told.message}: {fault}", markup=False)
+    return told.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(run())
