@@ -1,0 +1,201 @@
+"""keyring.json on disk, and the view of it that every process keeps.
+
+The order of a rotation is what makes it safe (docs/architecture.md, invariant 4): the new key
+goes into the synced keyring as decrypt-only; the keyring is read back from the disk, copied to the
+backup where one is set, and a test object is sealed and opened with what was read; only then, in a
+second synced write, does the key become active.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from service.errors import Conflict, DataFault, KeyringFault, WrongKey
+from service.files import write_atomically
+from service.keys.derivation import Purpose, SealingKey
+from service.keys.keyring import KEYRING_FORMAT, ArchiveKey, Keyring, KeyState
+from service.keys.sources import RootSecret
+from service.records import ID_BYTES
+
+_LARGEST_KEYRING = 1 << 21
+"""Bytes; some 8,000 keys, a rotation a day for twenty years."""
+
+
+class Keys(Protocol):
+    """What sealing and opening ask of a keyring."""
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys as they are now."""
+
+
+class KeyStore:
+    """The keyring of one archive. Safe to share between threads.
+
+    Each access looks at keyring.json's identity (one ``stat``) and reads it again when another
+    process has replaced it, so that a running service follows ``keys rotate``.
+    """
+
+    def __init__(self, path: Path, root: RootSecret) -> None:
+        self._path = path
+        self._root = root
+        self._lock = threading.Lock()
+        self._seen: tuple[int, ...] = ()
+        self._keyring: Keyring | None = None
+
+    @classmethod
+    def create(cls, path: Path, root: RootSecret) -> KeyStore:
+        """Write a keyring with one new active key.
+
+        Raises:
+            Conflict: a keyring exists there already.
+            KeyringFault: it cannot be written.
+        """
+        if path.exists():
+            raise Conflict(f"{path} exists already")
+        store = cls(path, root)
+        with store._exclusive():
+            store._save(Keyring((ArchiveKey.generate(_now(), KeyState.ACTIVE),)), root)
+        _prove(store.keyring.active)
+        return store
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys as the file has them now.
+
+        Raises:
+            KeyringFault: the file cannot be read.
+            WrongSecret: the root secret does not open it.
+        """
+        with self._lock:
+            identity = self._identity()
+            if self._keyring is None or identity != self._seen:
+                self._keyring = self._load()
+                self._seen = identity
+            return self._keyring
+
+    def rotate(self, backup: Path | None = None) -> ArchiveKey:
+        """Make a new active key; the one before it only opens from now on.
+
+        Returns:
+            The new key, after it is durable, backed up where ``backup`` names a file, and has
+            opened a test object.
+        """
+        with self._exclusive():
+            key = ArchiveKey.generate(_now())
+            self._save(self.keyring.with_key(key), self._root)
+            _prove(self._reread().get(key.key_id))
+            if backup is not None:
+                self.backup(backup)
+            self._save(self.keyring.activated(key.key_id), self._root)
+            return self._reread().active
+
+    def retire(self, key_id: bytes) -> None:
+        """Destroy a key. That nothing needs it any more is for the caller to have counted.
+
+        Raises:
+            KeyNeeded: it is the active key.
+            WrongKey: it is unknown or retired already.
+        """
+        with self._exclusive():
+            self._save(self.keyring.retired(key_id), self._root)
+            self._reread()
+
+    def rewrap(self, root: RootSecret) -> None:
+        """Seal the keyring by another root secret. Old copies stay open to the old one."""
+        with self._exclusive():
+            keyring = self.keyring
+            self._save(keyring, root)
+            self._root = root
+            if self._reread() != keyring:
+                raise KeyringFault("the keyring read back differs from the one written")
+
+    def backup(self, path: Path) -> None:
+        """Copy the sealed keyring, and open the copy.
+
+        Raises:
+            KeyringFault: the copy cannot be written or read back.
+        """
+        try:
+            write_atomically(path, self._path.read_bytes())
+        except OSError as fault:
+            raise KeyringFault(f"cannot back up the keyring to {path}: {fault.strerror}") from fault
+        if KeyStore(path, self._root).keyring != self.keyring:
+            raise KeyringFault(f"the keyring backed up to {path} reads back differently")
+
+    def _identity(self) -> tuple[int, ...]:
+        try:
+            facts = self._path.stat()
+        except OSError as fault:
+            raise KeyringFault(f"cannot find {self._path}: {fault.strerror}") from fault
+        return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
+
+    def _reread(self) -> Keyring:
+        with self._lock:
+            self._keyring = None
+        return self.keyring
+
+    def _load(self) -> Keyring:
+        try:
+            with self._path.open("rb") as file:
+                content = json.loads(file.read(_LARGEST_KEYRING))
+            version, sealed = content["format"], content["root"]
+        except OSError as fault:
+            raise KeyringFault(f"cannot read {self._path}: {fault.strerror}") from fault
+        except (KeyError, TypeError, ValueError) as fault:
+            raise DataFault(f"{self._path} is not a keyring") from fault
+        if version != KEYRING_FORMAT:
+            raise DataFault(f"{self._path} has format {version}, not known to this version")
+        return Keyring.from_json(self._root.open(sealed))
+
+    def _save(self, keyring: Keyring, root: RootSecret) -> None:
+        content = {"format": KEYRING_FORMAT, "root": root.seal(keyring.to_json())}
+        try:
+            write_atomically(self._path, json.dumps(content, indent=2).encode("ascii") + b"\n")
+        except OSError as fault:
+            raise KeyringFault(f"cannot write {self._path}: {fault.strerror}") from fault
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Hold the right to change the keyring, against other processes and threads."""
+        lock = self._path.with_name(self._path.name + ".lock")
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as fault:
+            raise KeyringFault(f"cannot lock {self._path}: {fault.strerror}") from fault
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _prove(key: ArchiveKey) -> None:
+    """Seal and open a test object under a key, as read back from the disk."""
+    name, nonce, text = secrets.token_bytes(ID_BYTES), bytes(12), b"radiolith test object"
+    sealing = SealingKey.fresh(key.key_id, key.secret, Purpose.OBJECT, name)
+    sealed = AESGCM(sealing.secret).encrypt(nonce, text, None)
+    again = SealingKey.derive(key.key_id, key.secret, sealing.salt, Purpose.OBJECT, name)
+    again.confirm(sealing.check)
+    try:
+        opened = AESGCM(again.secret).decrypt(nonce, sealed, None)
+    except InvalidTag as fault:
+        raise WrongKey(f"key {key.key_id.hex()} did not open its test object") from fault
+    if opened != text:
+        raise WrongKey(f"key {key.key_id.hex()} opened its test object to something else")
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
