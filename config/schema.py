@@ -1,0 +1,133 @@
+"""The sections of an archive's settings, their types and bounds.
+
+``default.toml`` says what each one means and is the only place that states its default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+AeTitle = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$"
+    ),
+]
+"""PS3.5 Table 6.2-1, AE: printable ASCII without the backslash."""
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Amount = Annotated[int, Field(ge=0)]
+AttributeNames = tuple[Annotated[str, StringConstraints(pattern=r"^\w+$")], ...]
+
+
+class Section(BaseModel):
+    """A table of the settings file: typed, immutable, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Service(Section):
+    """What the archive is called, where it listens and with how many processes."""
+
+    ae_title: AeTitle
+    host: str
+    port: Port
+    receivers: Count
+    workers: Count
+    max_associations: Count
+    check_called_ae: bool
+    open_to_unknown_peers: bool
+    shutdown_grace_s: Seconds
+
+
+class Store(Section):
+    """Where sealed objects are kept."""
+
+    path: Path
+
+
+class Keys(Section):
+    """Where the root secret comes from: one of the two files."""
+
+    passphrase_file: Path | None
+    key_file: Path | None
+    backup_path: Path | None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Keys:
+        if self.passphrase_file is not None and self.key_file is not None:
+            raise ValueError("passphrase_file and key_file exclude each other")
+        return self
+
+
+class Index(Section):
+    """Which SQL database holds the index."""
+
+    url: str
+    busy_timeout_s: Seconds
+
+
+class Receive(Section):
+    """How instances are taken in."""
+
+    journal_path: Path
+    max_pdu_bytes: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
+    acse_timeout_s: Seconds
+    dimse_timeout_s: Seconds
+    network_timeout_s: Seconds
+    min_free_bytes: Amount
+
+
+class Worker(Section):
+    """How the journal is encoded."""
+
+    batch: Count
+    lease_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    poll_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    retry_s: Seconds
+    threads: Count
+
+
+class Retrieve(Section):
+    """How datasets are given back."""
+
+    prefetch: Amount
+    max_memory_bytes: Count
+    connect_timeout_s: Seconds
+
+
+class Query(Section):
+    """Which attributes queries may ask for, level by level."""
+
+    page: Count
+    patient_keys: AttributeNames
+    study_keys: AttributeNames
+    series_keys: AttributeNames
+    image_keys: AttributeNames
+
+
+class Commitment(Section):
+    """How storage commitment requests are answered."""
+
+    wait_s: Seconds
+    retries: Count
+    retry_s: Seconds
+
+
+class Duplicates(Section):
+    """Which of an instance's revisions is served."""
+
+    serve: Literal["newest", "first"]
+
+
+class Log(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    format: Literal["json", "console"]
+    phi: bool
