@@ -1,0 +1,158 @@
+"""Read the attributes of an encoded dataset for the index: tolerant, bounded, without bulk data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pydicom.config
+from pydicom.charset import convert_encodings
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+from pydicom.values import convert_value
+
+from dicom.elements import (
+    ITEM,
+    PIXEL_DATA,
+    UNDEFINED,
+    Buffer,
+    Encoding,
+    Header,
+    Truncated,
+    content_encoding,
+    settle,
+    top_level,
+)
+from dicom.inflate import inflate_some
+from dicom.syntax import encoding
+from dicom.vr import TEXT_VRS, dictionary_vr
+
+INFLATE_LIMIT: Final = 16 * 2**20
+"""Bytes of a deflated dataset that are looked at: heads are far smaller, pixels aren't needed."""
+
+LONGEST_VALUE: Final = 64 * 2**10
+"""Bytes; longer values are bulk data. The longest a text VR but UC, UR and UT has in 16 bits."""
+
+DEEPEST_NESTING: Final = 16
+"""Levels of sequences that are read. Structured reports nest some ten levels deep."""
+
+_CHARACTER_SET: Final = 0x0008_0005
+_PIXEL_REPRESENTATION: Final = 0x0028_0103
+_DELIMITER_GROUP: Final = 0xFFFE
+_DEFAULT_ENCODINGS: Final = ["iso8859"]
+
+# Whether values obey their VR is not the archive's to judge, and pydicom's warnings quote them.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+
+def read_attributes(prefix: Buffer, transfer_syntax: str, limit: int = INFLATE_LIMIT) -> Dataset:
+    """Read the elements that come before the Pixel Data in the first bytes of a dataset.
+
+    Never raises for malformed data: what can't be read is left out, and a value that doesn't fit
+    its VR is kept as text (VR LO) or bytes (VR UN). Values over 64 KiB and group lengths are left
+    out. All values are converted, so that reading them from the result doesn't raise either.
+
+    Args:
+        prefix: first bytes of the encoded dataset, or all of it.
+        transfer_syntax: UID it is encoded in.
+        limit: bytes to inflate at most, if it is deflated.
+    """
+    syntax = encoding(transfer_syntax)
+    data = inflate_some(prefix, limit) if syntax.is_deflated else prefix
+    written = Encoding(syntax.is_explicit, syntax.is_little)
+    return _read_dataset(memoryview(data), written, _DEFAULT_ENCODINGS, DEEPEST_NESTING)
+
+
+def _read_dataset(data: memoryview, written: Encoding, encodings: list[str], depth: int) -> Dataset:
+    dataset = Dataset()
+    written = settle(data, 0, written)
+    signed = False
+    for header, value in _values(data, written):
+        vr = _vr(header, signed=signed)
+        if vr == b"SQ":
+            element = _read_sequence(header, value, written, encodings, depth)
+        else:
+            element = _read_element(header.tag, vr, bytes(value), written, encodings)
+        if header.tag == _CHARACTER_SET:
+            encodings = _encodings(element.value)
+        elif header.tag == _PIXEL_REPRESENTATION:
+            signed = element.value == 1
+        dataset[element.tag] = element
+    return dataset
+
+
+def _values(data: memoryview, written: Encoding) -> Iterator[tuple[Header, memoryview]]:
+    """Walk the elements worth reading, up to the Pixel Data or the first fault."""
+    try:
+        for header, end in top_level(data, written):
+            if header.tag >= PIXEL_DATA and header.tag >> 16 != _DELIMITER_GROUP:
+                return
+            is_sequence = header.vr == b"SQ" or header.length == UNDEFINED
+            if end > len(data) or (end - header.value > LONGEST_VALUE and not is_sequence):
+                continue
+            if header.tag & 0xFFFF and header.tag >> 16 != _DELIMITER_GROUP:
+                yield header, data[header.value : end]
+    except Truncated:
+        return
+
+
+def _vr(header: Header, *, signed: bool) -> bytes:
+    if header.length == UNDEFINED:
+        return b"SQ"
+    if header.vr in (b"", b"UN"):
+        return dictionary_vr(header.tag, signed=signed)
+    return header.vr
+
+
+def _read_sequence(
+    header: Header, value: memoryview, written: Encoding, encodings: list[str], depth: int
+) -> DataElement:
+    items = []
+    if depth > 0:
+        inside = content_encoding(value, header._replace(value=0), written)
+        items = [
+            _read_dataset(item, inside, encodings, depth - 1)
+            for tag, item in _items(value, inside)
+            if tag == ITEM
+        ]
+    return DataElement(BaseTag(header.tag), "SQ", Sequence(items))
+
+
+def _items(value: memoryview, written: Encoding) -> Iterator[tuple[int, memoryview]]:
+    try:
+        for header, end in top_level(value, written):
+            yield header.tag, value[header.value : end]
+    except Truncated:
+        return
+
+
+def _read_element(
+    tag: int, vr: bytes, value: bytes, written: Encoding, encodings: list[str]
+) -> DataElement:
+    name = vr.decode("latin-1")
+    raw = RawDataElement(
+        BaseTag(tag), name, len(value), value, 0, not written.explicit, written.little
+    )
+    try:
+        converted: Any = convert_value(name, raw, encodings)
+        return DataElement(raw.tag, name, converted, already_converted=True)
+    except (ValueError, TypeError, NotImplementedError, ArithmeticError):
+        return _as_opaque(raw, is_text=vr in TEXT_VRS)
+
+
+def _as_opaque(raw: RawDataElement, *, is_text: bool) -> DataElement:
+    """Keep a value that its VR doesn't fit."""
+    value = raw.value or b""
+    if not is_text:
+        return DataElement(raw.tag, "UN", value)
+    texts = [text.strip(" \0") for text in value.decode("latin-1").split("\\")]
+    return DataElement(raw.tag, "LO", texts if len(texts) > 1 else texts[0])
+
+
+def _encodings(values: Any) -> list[str]:
+    try:
+        return list(convert_encodings(values))
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return _DEFAULT_ENCODINGS
