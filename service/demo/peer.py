@@ -43,6 +43,9 @@ class Sample:
     path: Path
     sop_class_uid: str
     sop_instance_uid: str
+    """The dataset's, which queries and retrievals name; the file meta's if it has none."""
+    affected_uid: str
+    """The file meta's, which a C-STORE of the file names; the two may differ."""
     transfer_syntax: str
     study_uid: str
     series_uid: str
@@ -76,7 +79,8 @@ def read_sample(path: Path) -> Sample | None:
     return Sample(
         path=path,
         sop_class_uid=str(meta.MediaStorageSOPClassUID),
-        sop_instance_uid=str(meta.MediaStorageSOPInstanceUID),
+        sop_instance_uid=str(dataset.get("SOPInstanceUID") or meta.MediaStorageSOPInstanceUID),
+        affected_uid=str(meta.MediaStorageSOPInstanceUID),
         transfer_syntax=str(meta.TransferSyntaxUID),
         study_uid=str(dataset.get("StudyInstanceUID", "")),
         series_uid=str(dataset.get("SeriesInstanceUID", "")),
@@ -111,7 +115,7 @@ def batches(samples: Iterable[Sample], contexts: int = MAX_CONTEXTS - 1) -> Iter
 
 
 class Received:
-    """Datasets as they arrived, by SOP Instance UID of the command; newest wins."""
+    """Datasets as they arrived, by the command's SOP Instance UID; of several the last."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -131,7 +135,9 @@ class Received:
     def take(self, sample: Sample) -> tuple[str, bytes] | None:
         """Give and forget the transfer syntax and bytes that arrived for a sample."""
         with self._lock:
-            return self._datasets.pop(sample.sop_instance_uid, None)
+            named = (sample.sop_instance_uid, sample.affected_uid)
+            arrived = [self._datasets.pop(uid) for uid in named if uid in self._datasets]
+        return arrived[0] if arrived else None
 
 
 @dataclass(frozen=True, slots=True)
