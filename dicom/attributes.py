@@ -33,7 +33,8 @@ INFLATE_LIMIT: Final = 16 * 2**20
 """Bytes of a deflated dataset that are looked at: heads are far smaller, pixels aren't needed."""
 
 LONGEST_VALUE: Final = 64 * 2**10
-"""Bytes; longer values are bulk data. The longest a text VR but UC, UR and UT has in 16 bits."""
+"""Bytes; longer values and sequences are bulk data, as per-frame functional groups are. It is the
+longest value that the 16-bit length of most text VRs can tell."""
 
 DEEPEST_NESTING: Final = 16
 """Levels of sequences that are read. Structured reports nest some ten levels deep."""
@@ -51,8 +52,8 @@ def read_attributes(prefix: Buffer, transfer_syntax: str, limit: int = INFLATE_L
     """Read the elements that come before the Pixel Data in the first bytes of a dataset.
 
     Never raises for malformed data: what can't be read is left out, and a value that doesn't fit
-    its VR is kept as text (VR LO) or bytes (VR UN). Values over 64 KiB and group lengths are left
-    out. All values are converted, so that reading them from the result doesn't raise either.
+    its VR is kept as text (VR LO) or bytes (VR UN). Values and sequences over 64 KiB and group
+    lengths are left out. All values are converted: reading them from the result doesn't raise.
 
     Args:
         prefix: first bytes of the encoded dataset, or all of it.
@@ -89,8 +90,7 @@ def _values(data: memoryview, written: Encoding) -> Iterator[tuple[Header, memor
         for header, end in top_level(data, written):
             if header.tag >= PIXEL_DATA and header.tag >> 16 != _DELIMITER_GROUP:
                 return
-            is_sequence = header.vr == b"SQ" or header.length == UNDEFINED
-            if end > len(data) or (end - header.value > LONGEST_VALUE and not is_sequence):
+            if end > len(data) or end - header.value > LONGEST_VALUE:
                 continue
             if header.tag & 0xFFFF and header.tag >> 16 != _DELIMITER_GROUP:
                 yield header, data[header.value : end]
