@@ -1,1 +1,29 @@
 """Lossless image codec: arrays in, bytes out, and back."""
+
+from codec.analyse import Hints
+from codec.errors import (
+    ChecksumError,
+    CodecError,
+    FrameError,
+    StreamError,
+    UnknownMethodError,
+    UnknownPredictorError,
+)
+from codec.frame import decode_frame, encode_frame
+from codec.general import decode_general, encode_general
+from codec.predictor import Predictor
+
+__all__ = [
+    "ChecksumError",
+    "CodecError",
+    "FrameError",
+    "Hints",
+    "Predictor",
+    "StreamError",
+    "UnknownMethodError",
+    "UnknownPredictorError",
+    "decode_frame",
+    "decode_general",
+    "encode_frame",
+    "encode_general",
+]

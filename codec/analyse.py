@@ -1,0 +1,282 @@
+"""What is special about a frame, taken out before prediction: the plan from words to samples.
+
+In order: bits above the stored ones become a plane of their own; signed words are sign-extended; the
+smallest value is subtracted; a common step divided out; sparse histograms mapped to consecutive
+values; rows and columns that repeat the one before left out. What is left are samples in
+[0, limit]. A value frequent enough becomes the clip value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.errors import StreamError
+from codec.fields import FieldReader, put_block, put_number
+from codec.general import decode_general, encode_general
+from codec.learned import Range
+
+MAP_MARGIN_BITS = 256
+"""A value map is sent where it is estimated to save this much more than it takes."""
+
+CLIP_SHARE = 0.02
+"""A value that this share of the samples takes is coded as a clip value."""
+
+MIN_CLIP_SAMPLES = 64
+REPEAT_SAVING = 0.03
+"""Bits that a repeated sample is taken to cost where its row is not left out."""
+
+_HIGH, _SIGNED, _STEP, _MAP, _CLIP, _ROWS, _COLUMNS = (1 << bit for bit in range(7))
+_KNOWN_FLAGS = 0x7F
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the dataset says of a frame. Wrong hints cost bits, never exactness.
+
+    Attributes:
+        signed: Pixel Representation (0028,0103) is 1.
+        bits_stored: Bits Stored (0028,0101), if known.
+        high_bit: High Bit (0028,0102), if known.
+        padding_value: Pixel Padding Value (0028,0120) as a word, if there is one.
+    """
+
+    signed: bool = False
+    bits_stored: int | None = None
+    high_bit: int | None = None
+    padding_value: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the words of a frame follow from its samples.
+
+    Attributes:
+        bits: stored bits; ``high`` holds the bits above, as words, where they are kept apart.
+        signed: samples are sign-extended stored bits.
+        minimum: the smallest value.
+        step: all values are the smallest plus multiples of this.
+        values: the values that occur (int64, ascending from 0), where they are mapped, else None.
+        rows: bool per row of the frame, False where it repeats the row before, or None.
+        columns: likewise for columns, after rows were left out.
+        span: the range of samples.
+        high: bits above the stored ones, or None.
+    """
+
+    bits: int
+    signed: bool
+    minimum: int
+    step: int
+    values: NDArray[np.int64] | None
+    rows: NDArray[np.bool_] | None
+    columns: NDArray[np.bool_] | None
+    span: Range
+    high: NDArray[np.uint16] | None = field(default=None)
+
+
+Words = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
+    """The plan of a frame that is not empty, and its samples (int32, C-contiguous)."""
+    bits, high = _stored_bits(words, hints)
+    stored = words.astype(np.int32) & ((1 << bits) - 1)
+    signed = hints.signed and _is_narrower_signed(stored, bits)
+    if signed:
+        stored = _sign_extended(stored, bits)
+    minimum = int(stored.min())
+    values, counts = _histogram(stored - minimum)
+    step = int(np.gcd.reduce(values)) or 1
+    samples = (stored - minimum) // step
+    values = values // step
+    mapped = _is_worth_mapping(values, counts)
+    if mapped:
+        positions = np.zeros(int(values[-1]) + 1, np.int32)
+        positions[values] = np.arange(len(values), dtype=np.int32)
+        samples = positions[samples]
+    limit = len(values) - 1 if mapped else int(values[-1])
+    samples, rows = _without_repeats(samples)
+    transposed, columns = _without_repeats(samples.T)
+    samples = np.ascontiguousarray(transposed.T)
+    span = Range(limit, _clip_value(samples))
+    plan = Plan(bits, signed, minimum, step, values if mapped else None, rows, columns, span, high)
+    return plan, samples
+
+
+def _stored_bits(words: Words, hints: Hints) -> tuple[int, NDArray[np.uint16] | None]:
+    """Bits to predict, and the bits above them where those are no part of the values."""
+    allocated = 8 * words.itemsize
+    bits = hints.bits_stored or allocated
+    if not 0 < bits < allocated or (hints.high_bit is not None and hints.high_bit != bits - 1):
+        return allocated, None
+    high = (words >> bits).astype(np.uint16)
+    if hints.signed and _is_sign_extension(words, high, bits):
+        return allocated, None
+    if not high.any():
+        return bits, None
+    if (high == high.flat[0]).all() and not hints.signed:
+        return allocated, None
+    return bits, high
+
+
+def _is_sign_extension(words: Words, high: NDArray[np.uint16], bits: int) -> bool:
+    ones = (1 << (8 * words.itemsize - bits)) - 1
+    sign = (words >> (bits - 1)) & 1
+    return bool((high == sign.astype(np.uint16) * ones).all())
+
+
+def _sign_extended(stored: NDArray[np.int32], bits: int) -> NDArray[np.int32]:
+    half = np.int32(1 << (bits - 1))
+    return (stored ^ half) - half
+
+
+def _is_narrower_signed(stored: NDArray[np.int32], bits: int) -> bool:
+    signed = _sign_extended(stored, bits)
+    return int(signed.max()) - int(signed.min()) < int(stored.max()) - int(stored.min())
+
+
+def _histogram(values: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The values that occur, ascending, and how often."""
+    counts = np.bincount(values.reshape(-1))
+    occurring = np.flatnonzero(counts)
+    return occurring, counts[occurring]
+
+
+def _is_worth_mapping(values: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:
+    """Whether coding gaps between values saves more than the map takes.
+
+    A sample saves about the logarithm of the mean spacing of the values around its own.
+    """
+    limit = int(values[-1])
+    if len(values) > 0.9 * limit or len(values) < 3:
+        return False
+    reach = min(8, len(values) // 2)
+    below = np.concatenate((np.repeat(values[:1], reach), values[:-reach]))
+    above = np.concatenate((values[reach:], np.repeat(values[-1:], reach)))
+    steps = np.convolve(np.ones(len(values)), np.ones(2 * reach + 1), "same") - 1
+    spacing = np.maximum((above - below) / np.maximum(steps, 1), 1.0)
+    saved = float((counts * np.log2(spacing)).sum())
+    return saved > 8 * len(_put_values(values)) + MAP_MARGIN_BITS
+
+
+def _put_values(values: NDArray[np.int64]) -> bytes:
+    gaps = (np.diff(values) - 1).astype("<u2")
+    return put_number(len(values)) + put_block(encode_general(gaps.tobytes(), unit=2))
+
+
+def _without_repeats(
+    samples: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.bool_] | None]:
+    """The rows that differ from the one before, and which they are, where leaving out pays."""
+    kept = np.ones(len(samples), np.bool_)
+    kept[1:] = (samples[1:] != samples[:-1]).any(axis=1)
+    saved = int((~kept).sum()) * samples.shape[1] * REPEAT_SAVING
+    if saved <= 8 * len(_put_mask(kept)):
+        return samples, None
+    return samples[kept], kept
+
+
+def _put_mask(mask: NDArray[np.bool_]) -> bytes:
+    return put_block(encode_general(np.packbits(mask).tobytes()))
+
+
+def _clip_value(samples: NDArray[np.int32]) -> int | None:
+    counts = np.bincount(samples.reshape(-1))
+    clip = int(counts.argmax())
+    enough = max(MIN_CLIP_SAMPLES, CLIP_SHARE * samples.size)
+    return clip if enough <= counts[clip] < samples.size else None
+
+
+def put_plan(plan: Plan) -> bytes:
+    """The plan's bytes, as :func:`take_plan` reads them."""
+    flags = (
+        (plan.high is not None) * _HIGH
+        | plan.signed * _SIGNED
+        | (plan.step > 1) * _STEP
+        | (plan.values is not None) * _MAP
+        | (plan.span.clip is not None) * _CLIP
+        | (plan.rows is not None) * _ROWS
+        | (plan.columns is not None) * _COLUMNS
+    )
+    parts = [bytes([flags, plan.bits]), put_number(plan.minimum & 0xFFFF)]
+    if plan.high is not None:
+        parts.append(put_block(encode_general(plan.high.astype("<u2").tobytes(), unit=2)))
+    if plan.step > 1:
+        parts.append(put_number(plan.step))
+    parts.append(put_number(plan.span.limit) if plan.values is None else _put_values(plan.values))
+    if plan.span.clip is not None:
+        parts.append(put_number(plan.span.clip))
+    parts += [_put_mask(mask) for mask in (plan.rows, plan.columns) if mask is not None]
+    return b"".join(parts)
+
+
+def take_plan(fields: FieldReader, shape: tuple[int, int], allocated: int) -> Plan:
+    """Read a plan for a frame of ``shape`` in words of ``allocated`` bits.
+
+    Raises:
+        StreamError: it is truncated or impossible.
+    """
+    flags, bits = fields.take(2)
+    if flags & ~_KNOWN_FLAGS or not 0 < bits <= allocated:
+        raise StreamError(f"a frame's plan has flags {flags:#x} and {bits} bits")
+    minimum = fields.number(0xFFFF)
+    high = _take_high(fields, shape) if flags & _HIGH else None
+    step = max(fields.number(0xFFFF), 1) if flags & _STEP else 1
+    values = _take_values(fields) if flags & _MAP else None
+    limit = fields.number(0xFFFF) if values is None else len(values) - 1
+    clip = fields.number(limit) if flags & _CLIP else None
+    rows = _take_mask(fields, shape[0]) if flags & _ROWS else None
+    columns = _take_mask(fields, shape[1]) if flags & _COLUMNS else None
+    signed = bool(flags & _SIGNED)
+    return Plan(bits, signed, minimum, step, values, rows, columns, Range(limit, clip), high)
+
+
+def _take_high(fields: FieldReader, shape: tuple[int, int]) -> NDArray[np.uint16]:
+    size = 2 * shape[0] * shape[1]
+    data = decode_general(fields.block(size + 1), size)
+    if len(data) != size:
+        raise StreamError("the plane of high bits is of another size than the frame")
+    return np.frombuffer(data, "<u2").reshape(shape)
+
+
+def _take_values(fields: FieldReader) -> NDArray[np.int64]:
+    count = fields.number(0x10000)
+    size = 2 * (count - 1)
+    data = decode_general(fields.block(max(size, 0) + 3), max(size, 0))
+    if count < 1 or len(data) != size:
+        raise StreamError("the value map is of another size than it says")
+    gaps = np.frombuffer(data, "<u2").astype(np.int64) + 1
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(gaps)))
+
+
+def _take_mask(fields: FieldReader, count: int) -> NDArray[np.bool_]:
+    size = (count + 7) // 8
+    data = decode_general(fields.block(size + 1), size)
+    if len(data) != size:
+        raise StreamError("a mask of repeats is of another size than the frame")
+    mask = np.unpackbits(np.frombuffer(data, np.uint8), count=count).astype(np.bool_)
+    if not mask[0]:
+        raise StreamError("the first row or column cannot repeat another")
+    return mask
+
+
+def samples_shape(plan: Plan, shape: tuple[int, int]) -> tuple[int, int]:
+    """Shape of the samples of a frame of ``shape``."""
+    rows = shape[0] if plan.rows is None else int(plan.rows.sum())
+    columns = shape[1] if plan.columns is None else int(plan.columns.sum())
+    return rows, columns
+
+
+def restore(plan: Plan, samples: NDArray[np.int32], dtype: np.dtype[np.generic]) -> Words:
+    """The words of a frame: the inverse of :func:`analyse`."""
+    if plan.columns is not None:
+        samples = samples[:, np.cumsum(plan.columns) - 1]
+    if plan.rows is not None:
+        samples = samples[np.cumsum(plan.rows) - 1]
+    values = samples if plan.values is None else plan.values[samples]
+    words = (values.astype(np.int64) * plan.step + plan.minimum) & ((1 << plan.bits) - 1)
+    if plan.high is not None:
+        words |= plan.high.astype(np.int64) << plan.bits
+    return words.astype(dtype)

@@ -1,0 +1,161 @@
+"""One frame: words to a stream and back, by whichever method makes it smallest.
+
+A stream's first byte names its method: 0 stored words, 1 the general path, 2 learned. Words are
+little-endian. docs/format-codec.md gives every byte.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.analyse import Hints, Words, analyse, put_plan, restore, samples_shape, take_plan
+from codec.errors import (
+    ChecksumError,
+    FrameError,
+    StreamError,
+    UnknownMethodError,
+    UnknownPredictorError,
+)
+from codec.fields import FieldReader
+from codec.general import decode_general, encode_general
+from codec.learned import decode_samples, encode_samples
+from codec.predictor import Predictor
+
+STORED, GENERAL, LEARNED = 0, 1, 2
+NAME_BYTES = 4
+"""Bytes of a predictor's digest that a stream carries."""
+
+_PROBE_BYTES = 1 << 15
+_PROBE_MARGIN = 1.2
+"""The general path is tried in full where it comes within this factor of the learned stream on this
+many bytes from the frame's middle."""
+
+
+def encode_frame(
+    words: Words,
+    predictor: Predictor,
+    hints: Hints | None = None,
+    references: Sequence[Words] = (),
+) -> bytes:
+    """Code one grayscale frame; the stream is at most ``words.nbytes + 1`` long.
+
+    Args:
+        words: allocated words as stored in the dataset, uint8 or uint16 of shape (rows, columns).
+        predictor: codes the frame; its digest goes into the stream.
+        hints: what the dataset says of the frame.
+        references: earlier frames of the same object. Format version 1 codes each frame by itself
+            and takes no notice of them.
+
+    Raises:
+        FrameError: words are not two-dimensional or not of a word type that this codec knows.
+    """
+    _check(words.shape, words.dtype)
+    candidates = [bytes([STORED]) + _as_bytes(words)]
+    if words.size:
+        candidates.append(_encode_learned(words, predictor, hints or Hints()))
+        candidates += _encode_general(words, min(len(c) for c in candidates))
+    return min(candidates, key=len)
+
+
+def decode_frame(
+    stream: bytes,
+    shape: tuple[int, int],
+    dtype: np.dtype[np.generic] | type[np.generic],
+    predictors: Mapping[bytes, Predictor],
+    references: Sequence[Words] = (),
+) -> Words:
+    """The words that :func:`encode_frame` coded, of the shape and type given.
+
+    Raises:
+        FrameError: the shape or type is impossible.
+        UnknownPredictorError: the stream's predictor is not among ``predictors``.
+        ChecksumError: the stream was altered.
+        StreamError: it is truncated, altered or of another frame.
+    """
+    word = np.dtype(dtype)
+    _check(shape, word)
+    if not stream:
+        raise StreamError("an empty stream holds not even a method")
+    method, body = stream[0], bytes(stream[1:])
+    if method == STORED:
+        return _from_bytes(body, shape, word)
+    if method == GENERAL:
+        return _from_bytes(decode_general(body, shape[0] * shape[1] * word.itemsize), shape, word)
+    if method == LEARNED:
+        return _decode_learned(body, shape, word, predictors)
+    raise UnknownMethodError(f"frame method {method}")
+
+
+def _check(shape: Sequence[int], dtype: np.dtype[np.generic]) -> None:
+    if len(shape) != 2 or min(shape) < 0:
+        raise FrameError(f"a frame has rows and columns, not the shape {tuple(shape)}")
+    if dtype not in (np.uint8, np.uint16):
+        raise FrameError(f"a frame's words are uint8 or uint16, not {dtype}")
+
+
+def _as_bytes(words: Words) -> bytes:
+    return words.astype(words.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _from_bytes(data: bytes, shape: tuple[int, int], dtype: np.dtype[np.generic]) -> Words:
+    if len(data) != shape[0] * shape[1] * dtype.itemsize:
+        raise StreamError(f"{len(data)} bytes for a frame of {shape[0]} x {shape[1]} {dtype} words")
+    words: NDArray[np.generic] = np.frombuffer(data, dtype.newbyteorder("<")).reshape(shape)
+    return words.astype(dtype)  # type: ignore[return-value]
+
+
+def _encode_learned(words: Words, predictor: Predictor, hints: Hints) -> bytes:
+    plan, samples = analyse(words, hints)
+    head = (
+        bytes([LEARNED])
+        + predictor.digest[:NAME_BYTES]
+        + zlib.crc32(_as_bytes(words)).to_bytes(4, "little")
+        + put_plan(plan)
+    )
+    if plan.span.limit == 0:
+        return head
+    return head + encode_samples(samples, plan.span, predictor)
+
+
+def _encode_general(words: Words, to_beat: int) -> list[bytes]:
+    """The general stream, if it has a chance to be the smallest."""
+    data = _as_bytes(words)
+    start = max(0, (len(data) - _PROBE_BYTES) // 2) & ~1
+    probe = data[start : start + _PROBE_BYTES]
+    expected = len(encode_general(probe, words.itemsize)) * len(data) / len(probe)
+    if expected > _PROBE_MARGIN * to_beat:
+        return []
+    return [bytes([GENERAL]) + encode_general(data, words.itemsize)]
+
+
+def _decode_learned(
+    body: bytes,
+    shape: tuple[int, int],
+    dtype: np.dtype[np.generic],
+    predictors: Mapping[bytes, Predictor],
+) -> Words:
+    fields = FieldReader(body)
+    predictor = _find(fields.take(NAME_BYTES), predictors)
+    checksum = int.from_bytes(fields.take(4), "little")
+    if not shape[0] * shape[1]:
+        raise StreamError("a learned stream for an empty frame")
+    plan = take_plan(fields, shape, 8 * dtype.itemsize)
+    if plan.span.limit == 0:
+        samples = np.zeros(samples_shape(plan, shape), np.int32)
+    else:
+        samples = decode_samples(fields.rest(), samples_shape(plan, shape), plan.span, predictor)
+    words = restore(plan, samples, dtype)
+    if zlib.crc32(_as_bytes(words)) != checksum:
+        raise ChecksumError("the decoded words are not those that were coded")
+    return words
+
+
+def _find(name: bytes, predictors: Mapping[bytes, Predictor]) -> Predictor:
+    for digest, predictor in predictors.items():
+        if digest[:NAME_BYTES] == name:
+            return predictor
+    raise UnknownPredictorError(f"no predictor named {name.hex()} is installed")

@@ -1,0 +1,114 @@
+"""Canonical Huffman codes of limited length.
+
+Lengths come from package-merge (Larmore and Hirschberg, J. ACM 37(3), 1990), which is optimal for
+the limit. Codes are canonical: shorter first, equal lengths in symbol order. The decoder looks the
+next ``FAST_BITS`` bits up in a table; longer codes are found by comparing with each length's first
+code.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+MAX_LENGTH = 16
+FAST_BITS = 11
+SYMBOLS = 256
+
+
+@njit(cache=True)
+def code_lengths(counts):  # type: ignore[no-untyped-def]
+    """Optimal code lengths (uint8, 0 for a symbol that does not occur), at most MAX_LENGTH."""
+    lengths = np.zeros(len(counts), np.uint8)
+    used = np.flatnonzero(counts)
+    n = len(used)
+    if n == 0:
+        return lengths
+    if n == 1:
+        lengths[used[0]] = 1
+        return lengths
+    order = used[np.argsort(counts[used], kind="mergesort")]
+    leaves = counts[order].astype(np.int64)
+    is_leaf = np.zeros((MAX_LENGTH, 2 * n), np.bool_)
+    current = np.empty(2 * n, np.int64)
+    merged = np.empty(2 * n, np.int64)
+    size = 0
+    for level in range(MAX_LENGTH):
+        packages = size // 2
+        i = j = 0
+        for k in range(n + packages):
+            package = current[2 * j] + current[2 * j + 1] if j < packages else 0
+            if j >= packages or (i < n and leaves[i] <= package):
+                merged[k] = leaves[i]
+                is_leaf[level, k] = True
+                i += 1
+            else:
+                merged[k] = package
+                j += 1
+        size = n + packages
+        current, merged = merged, current
+    wanted = 2 * n - 2
+    for level in range(MAX_LENGTH - 1, -1, -1):
+        chosen = 0
+        for k in range(wanted):
+            chosen += is_leaf[level, k]
+        for k in range(chosen):
+            lengths[order[k]] += 1
+        wanted = 2 * (wanted - chosen)
+    return lengths
+
+
+@njit(cache=True)
+def is_decodable(lengths):  # type: ignore[no-untyped-def]
+    """Whether code lengths are within the limit and leave no two codes in conflict."""
+    used = 0
+    for length in lengths:
+        if length > MAX_LENGTH:
+            return False
+        if length:
+            used += 1 << (MAX_LENGTH - length)
+    return used <= 1 << MAX_LENGTH
+
+
+@njit(cache=True)
+def canonical_codes(lengths):  # type: ignore[no-untyped-def]
+    """The canonical code (uint32) of each symbol."""
+    codes = np.zeros(len(lengths), np.uint32)
+    code = 0
+    for length in range(1, MAX_LENGTH + 1):
+        code <<= 1
+        for symbol in range(len(lengths)):
+            if lengths[symbol] == length:
+                codes[symbol] = code
+                code += 1
+    return codes
+
+
+@njit(cache=True)
+def decoding_table(lengths, fast, firsts, symbols):  # type: ignore[no-untyped-def]
+    """Fill one table's decoder.
+
+    Args:
+        lengths: uint8, code lengths.
+        fast: uint16 of 2**FAST_BITS, gets ``symbol << 4 | length``, 0 where the code is longer.
+        firsts: int32 of (3, MAX_LENGTH + 2), gets per length the first code, how many codes, and
+            where their symbols start.
+        symbols: uint8, gets the symbols in code order.
+    """
+    fast[:] = 0
+    firsts[:] = 0
+    code = 0
+    start = 0
+    for length in range(1, MAX_LENGTH + 1):
+        code <<= 1
+        firsts[0, length] = code
+        firsts[2, length] = start
+        for symbol in range(len(lengths)):
+            if lengths[symbol] == length:
+                symbols[start] = symbol
+                start += 1
+                if length <= FAST_BITS:
+                    spread = FAST_BITS - length
+                    fast[code << spread : (code + 1) << spread] = symbol << 4 | length
+                code += 1
+        firsts[1, length] = start - firsts[2, length]

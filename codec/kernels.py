@@ -1,0 +1,130 @@
+"""Which linear kernel predicts each phase of each level: the predictor's, or one of the frame's own.
+
+The finest ``FITTED_LEVELS`` levels may carry kernels of their own. Per phase one bit says so; the
+coefficients after the first follow as differences to the default, Rice-coded: zigzag, quotient in
+unary, remainder in ``k`` bits, ``k`` in 4 bits before them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from codec.bitstream import take_bits, write_bits
+from codec.errors import StreamError
+from codec.lattice import NEIGHBOURHOODS, PREDICTED, Planes
+from codec.linear import COEFFICIENT_LIMIT, complete_kernel, fit, is_bounded, predict
+
+FITTED_LEVELS = 2
+DEFAULT_LEVELS = 3
+"""The predictor's default kernels: one set for each of the finest levels, the last for all coarser."""
+
+COEFFICIENTS = max(NEIGHBOURHOODS[phase].size for phase in PREDICTED) // 2
+_MIN_SAMPLES = 256
+_K_BITS = 4
+
+Kernels = dict[tuple[int, int], NDArray[np.int32]]
+"""Kernel by level (0 is the finest) and phase."""
+
+
+def default_kernel(defaults: NDArray[np.int32], level: int, phase: int) -> NDArray[np.int32]:
+    """The predictor's kernel for a phase of a level."""
+    pairs = NEIGHBOURHOODS[phase].size // 2
+    return defaults[min(level, DEFAULT_LEVELS - 1), phase - 1, :pairs]
+
+
+def fit_kernel(
+    planes: Planes, level: int, phase: int, target: NDArray[np.int32], defaults: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """The kernel worth using: the frame's own where it saves more bits than it takes."""
+    default = default_kernel(defaults, level, phase)
+    if level >= FITTED_LEVELS or target.size < _MIN_SAMPLES:
+        return default
+    own = fit(planes, phase, target)
+    if own is None:
+        return default
+    limit = int(target.max())
+    saved = _bits(predict(planes, phase, default, limit), target) - _bits(
+        predict(planes, phase, own, limit), target
+    )
+    return own if saved > _sent_bits(own, default) else default
+
+
+def _bits(predicted: NDArray[np.int32], target: NDArray[np.int32]) -> float:
+    """About how many bits residuals take: log2 of their magnitude, smoothed over each row's run."""
+    magnitude = np.abs((target << 4) - predicted).astype(np.float64) + 4.0
+    return float(np.log2(magnitude).sum())
+
+
+def _zigzag(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> NDArray[np.int64]:
+    difference = kernel[1:].astype(np.int64) - default[1:]
+    return np.where(difference < 0, -2 * difference - 1, 2 * difference)
+
+
+def _rice(values: NDArray[np.int64]) -> tuple[int, int]:
+    """The best parameter and the bits that it takes."""
+    sizes = [int((values >> k).sum()) + len(values) * (1 + k) for k in range(1 << _K_BITS)]
+    k = int(np.argmin(sizes))
+    return k, sizes[k]
+
+
+def _sent_bits(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> int:
+    return _K_BITS + _rice(_zigzag(kernel, default))[1]
+
+
+def write_kernel(
+    kernel: NDArray[np.int32],
+    default: NDArray[np.int32],
+    buffer: NDArray[np.uint8],
+    state: NDArray[np.uint64],
+) -> None:
+    """Tell one kernel."""
+    if np.array_equal(kernel, default):
+        write_bits(buffer, state, 0, 1)
+        return
+    write_bits(buffer, state, 1, 1)
+    values = _zigzag(kernel, default)
+    k, _ = _rice(values)
+    write_bits(buffer, state, k, _K_BITS)
+    _write_rice(values, k, buffer, state)
+
+
+@njit(cache=True)
+def _write_rice(values, k, buffer, state):  # type: ignore[no-untyped-def]
+    for value in values:
+        for _ in range(value >> k):
+            write_bits(buffer, state, 1, 1)
+        write_bits(buffer, state, 0, 1)
+        write_bits(buffer, state, value & ((1 << k) - 1), k)
+
+
+@njit(cache=True)
+def _read_rice(values, k, buffer, state):  # type: ignore[no-untyped-def]
+    for i in range(len(values)):
+        quotient = 0
+        while quotient < 4 * COEFFICIENT_LIMIT and take_bits(buffer, state, 1):
+            quotient += 1
+        values[i] = quotient << k | take_bits(buffer, state, k)
+
+
+def read_kernel(
+    default: NDArray[np.int32], buffer: NDArray[np.uint8], state: NDArray[np.uint64]
+) -> NDArray[np.int32]:
+    """One kernel.
+
+    Raises:
+        StreamError: its coefficients are out of bounds.
+    """
+    if not take_bits(buffer, state, 1):
+        return default
+    k = int(take_bits(buffer, state, _K_BITS))
+    values = np.empty(len(default) - 1, np.int64)
+    _read_rice(values, k, buffer, state)
+    free = default[1:] + np.where(values & 1, -((values + 1) >> 1), values >> 1)
+    if np.abs(free).max(initial=0) >= COEFFICIENT_LIMIT:
+        raise StreamError("a linear kernel's coefficient is out of bounds")
+    kernel = complete_kernel(free)
+    if not is_bounded(kernel):
+        raise StreamError("a linear kernel's sum is out of bounds")
+    return kernel

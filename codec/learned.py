@@ -1,0 +1,254 @@
+"""Samples to bits and back: the lattice, predicted by linear kernels and network, Huffman-coded.
+
+In order: the base level, the frame's linear kernels, its Huffman tables, then each level from coarse
+to fine, phase by phase. A phase is written as one segment for each context in use: the decoder knows
+every context of a phase before it reads the first of its symbols.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec import tables as frame_tables
+from codec.base import base_room, read_base, write_base
+from codec.bitstream import flush, new_state, overrun
+from codec.contexts import CONTEXTS, context_order, fold, unfold
+from codec.errors import StreamError
+from codec.kernels import (
+    FITTED_LEVELS,
+    Kernels,
+    default_kernel,
+    fit_kernel,
+    read_kernel,
+    write_kernel,
+)
+from codec.lattice import PHASES, PREDICTED, level_shapes, phase_shape
+from codec.levels import Level, Prediction
+from codec.predictor import Predictor
+from codec.tables import Choice, Decoders
+from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
+
+_HEADER_ROOM = 20_000
+"""Bytes that kernels and tables take at most: CONTEXTS tables of 256 lengths of 8 bits, and some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What values samples take: [0, limit], limit < 2**16; ``clip`` is one that is frequent."""
+
+    limit: int
+    clip: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Symbols in context order, and where each context starts."""
+
+    symbols: NDArray[np.int32]
+    starts: NDArray[np.int64]
+
+
+def encode_samples(samples: NDArray[np.int32], span: Range, predictor: Predictor) -> bytes:
+    """Code int32 samples of shape (rows, columns), not empty, within the span."""
+    encoder = _Encoder(samples, span, predictor)
+    return encoder.write()
+
+
+def count_tokens(
+    samples: NDArray[np.int32], span: Range, predictor: Predictor
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What a frame's tables have to code, for training them.
+
+    Returns:
+        Tokens as (CONTEXTS, GROUPINGS, 256) and raw bits as (CONTEXTS, GROUPINGS).
+    """
+    return _Encoder(samples, span, predictor).count()
+
+
+class _Encoder:
+    """A frame being coded: its kernels and segments, collected from coarse to fine."""
+
+    def __init__(self, samples: NDArray[np.int32], span: Range, predictor: Predictor) -> None:
+        self._span = span
+        self._predictor = predictor
+        self._kernels: Kernels = {}
+        self._segments: list[Segments] = []
+        coarsest = len(level_shapes(*samples.shape)) - 1
+        self._base = np.ascontiguousarray(samples[:: 1 << coarsest, :: 1 << coarsest])
+        errors = np.zeros_like(self._base)
+        for number in range(coarsest - 1, -1, -1):
+            image = samples[:: 1 << number, :: 1 << number]
+            errors = self._code_level(number, image, errors)
+
+    def _code_level(
+        self, number: int, image: NDArray[np.int32], coarser_errors: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        level = Level(
+            image.shape, image[::2, ::2], coarser_errors, self._span.limit, self._predictor
+        )
+        for phase in PREDICTED:
+            row_parity, column_parity = PHASES[phase]
+            target = np.ascontiguousarray(image[row_parity::2, column_parity::2])
+            kernel = fit_kernel(level.values, number, phase, target, self._predictor.kernels)
+            self._kernels[number, phase] = kernel
+            prediction = level.predict(phase, kernel)
+            self._add_segments(level, phase, prediction, target.reshape(-1))
+            level.complete(phase, target, prediction.linear)
+        return level.errors.join()
+
+    def _add_segments(
+        self, level: Level, phase: int, prediction: Prediction, target: NDArray[np.int32]
+    ) -> None:
+        means, contexts = prediction.means, prediction.contexts
+        if self._span.clip is not None:
+            clip_contexts = level.clip_contexts(phase, self._span.clip)
+            asked = clip_contexts > 0
+            clipped = target == self._span.clip
+            self._add(clipped[asked].astype(np.int32), clip_contexts[asked])
+            rest = ~(asked & clipped)
+            means, contexts, target = means[rest], contexts[rest], target[rest]
+        symbols = np.empty(len(target), np.int32)
+        fold(target, means, self._span.limit, symbols)
+        self._add(symbols, contexts)
+
+    def _add(self, symbols: NDArray[np.int32], contexts: NDArray[np.uint8]) -> None:
+        order, starts = context_order(contexts)
+        self._segments.append(Segments(symbols[order], starts))
+
+    def count(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        counts = np.zeros((CONTEXTS, GROUPINGS, 256), np.int64)
+        raw_totals = np.zeros((CONTEXTS, GROUPINGS), np.int64)
+        for segments in self._segments:
+            count_segments(segments.symbols, segments.starts, counts, raw_totals)
+        return counts, raw_totals
+
+    def write(self) -> bytes:
+        choice = frame_tables.choose(*self.count(), self._predictor.tables)
+        room = base_room(self._base) + _HEADER_ROOM + (choice.bits + 7) // 8
+        buffer, state = np.zeros(room, np.uint8), new_state()
+        write_base(self._base, self._span.limit, buffer, state)
+        for (number, phase), kernel in self._kernels.items():
+            if number < FITTED_LEVELS:
+                default = default_kernel(self._predictor.kernels, number, phase)
+                write_kernel(kernel, default, buffer, state)
+        if self._segments:
+            frame_tables.write(choice, self._predictor.tables, buffer, state)
+        codes = frame_tables.codes(choice)
+        for segments in self._segments:
+            write_segments(
+                segments.symbols,
+                segments.starts,
+                choice.groupings,
+                codes,
+                choice.lengths,
+                buffer,
+                state,
+            )
+        return buffer[: flush(buffer, state)].tobytes()
+
+
+def decode_samples(
+    stream: bytes, shape: tuple[int, int], span: Range, predictor: Predictor
+) -> NDArray[np.int32]:
+    """The samples that :func:`encode_samples` coded.
+
+    Raises:
+        StreamError: the stream is truncated or altered in a way that shows.
+    """
+    decoder = _Decoder(stream, shape, span, predictor)
+    return decoder.read()
+
+
+class _Decoder:
+    """A stream being decoded."""
+
+    def __init__(
+        self, stream: bytes, shape: tuple[int, int], span: Range, predictor: Predictor
+    ) -> None:
+        self._buffer = np.frombuffer(stream, np.uint8)
+        self._state = new_state()
+        self._span = span
+        self._predictor = predictor
+        self._shapes = level_shapes(*shape)
+
+    def read(self) -> NDArray[np.int32]:
+        coarsest = len(self._shapes) - 1
+        image = np.empty(self._shapes[coarsest], np.int32)
+        if not read_base(image, self._span.limit, self._buffer, self._state):
+            raise StreamError("a base sample is out of range")
+        if coarsest:
+            image = self._read_levels(image, coarsest)
+        if overrun(self._buffer, self._state):
+            raise StreamError("the stream ends before its last symbol")
+        return image
+
+    def _read_levels(self, image: NDArray[np.int32], coarsest: int) -> NDArray[np.int32]:
+        kernels = self._read_kernels(coarsest)
+        decoders = frame_tables.read(self._predictor.tables, self._buffer, self._state)
+        errors = np.zeros_like(image)
+        for number in range(coarsest - 1, -1, -1):
+            level = Level(self._shapes[number], image, errors, self._span.limit, self._predictor)
+            for phase in PREDICTED:
+                prediction = level.predict(phase, kernels[number, phase])
+                samples = self._read_phase(level, phase, prediction, decoders)
+                shape = phase_shape(self._shapes[number], phase)
+                level.complete(phase, samples.reshape(shape), prediction.linear)
+            if overrun(self._buffer, self._state):
+                raise StreamError("the stream ends before its last symbol")
+            image, errors = level.values.join(), level.errors.join()
+        return image
+
+    def _read_kernels(self, coarsest: int) -> Kernels:
+        kernels: Kernels = {}
+        for number in range(coarsest - 1, -1, -1):
+            for phase in PREDICTED:
+                kernel = default_kernel(self._predictor.kernels, number, phase)
+                if number < FITTED_LEVELS:
+                    kernel = read_kernel(kernel, self._buffer, self._state)
+                kernels[number, phase] = kernel
+        return kernels
+
+    def _read_phase(
+        self, level: Level, phase: int, prediction: Prediction, decoders: Decoders
+    ) -> NDArray[np.int32]:
+        clip = self._span.clip
+        if clip is None:
+            return self._read_samples(prediction.means, prediction.contexts, decoders)
+        clip_contexts = level.clip_contexts(phase, clip)
+        asked = clip_contexts > 0
+        clipped = np.zeros(len(asked), np.bool_)
+        clipped[asked] = self._read_symbols(clip_contexts[asked], decoders) > 0
+        samples = np.full(len(asked), clip, np.int32)
+        samples[~clipped] = self._read_samples(
+            prediction.means[~clipped], prediction.contexts[~clipped], decoders
+        )
+        return samples
+
+    def _read_samples(
+        self, means: NDArray[np.int32], contexts: NDArray[np.uint8], decoders: Decoders
+    ) -> NDArray[np.int32]:
+        samples = np.empty(len(means), np.int32)
+        symbols = self._read_symbols(contexts, decoders)
+        if not unfold(symbols, means, self._span.limit, samples):
+            raise StreamError("a sample is out of range")
+        return samples
+
+    def _read_symbols(self, contexts: NDArray[np.uint8], decoders: Decoders) -> NDArray[np.int32]:
+        order, starts = context_order(contexts)
+        in_order = np.empty(len(contexts), np.int32)
+        read_segments(
+            in_order,
+            starts,
+            decoders.groupings,
+            decoders.fast,
+            decoders.firsts,
+            decoders.symbols,
+            self._buffer,
+            self._state,
+        )
+        symbols = np.empty_like(in_order)
+        symbols[order] = in_order
+        return symbols

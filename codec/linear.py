@@ -1,0 +1,131 @@
+"""The linear base: each sample as a weighted sum of its nearest known ones, in exact integers.
+
+The two samples of a mirrored pair share one coefficient: the autocorrelation of a stationary image
+is symmetric under a half turn, so the best kernel is too, and only half of it needs to be sent.
+Coefficients are integers in units of ``1 / 2**COEFFICIENT_BITS`` and a kernel sums to one, so that
+offsets pass through unchanged. Predictions are fixed point, in sixteenths.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from codec.lattice import BORDER, NEIGHBOURHOODS, Neighbourhood, Planes, phase_shape
+
+COEFFICIENT_BITS = 9
+FRACTION_BITS = 4
+MAX_WEIGHT = 1 << 15
+"""Bound of a kernel's sum of magnitudes: sums of products with 16-bit samples stay within 31 bits."""
+
+COEFFICIENT_LIMIT = 1 << 12
+_FIT_SAMPLES = 24_000
+_NEAR_PAIRS = 6
+
+
+def complete_kernel(free: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The kernel whose coefficients after the first are ``free``; the first makes it sum to one."""
+    first = (1 << (COEFFICIENT_BITS - 1)) - int(free.sum())
+    return np.array([first, *free], np.int32)
+
+
+def is_bounded(kernel: NDArray[np.int32]) -> bool:
+    """Whether no 16-bit image can carry the sums out of 31 bits."""
+    return 2 * int(np.abs(kernel.astype(np.int64)).sum()) < MAX_WEIGHT
+
+
+def predict(planes: Planes, phase: int, kernel: NDArray[np.int32], limit: int) -> NDArray[np.int32]:
+    """The linear prediction of one phase, in sixteenths, clamped to [0, 16 * limit]."""
+    near = NEIGHBOURHOODS[phase]
+    predicted = np.empty(phase_shape(planes.shape, phase), np.int32)
+    _predict(
+        planes.values,
+        near.planes,
+        near.rows,
+        near.columns,
+        kernel,
+        limit << FRACTION_BITS,
+        predicted,
+    )
+    return predicted
+
+
+@njit(cache=True)
+def _predict(values, planes, rows, columns, kernel, ceiling, predicted):  # type: ignore[no-untyped-def]
+    height, width = predicted.shape
+    half = np.int32(1 << (COEFFICIENT_BITS - FRACTION_BITS - 1))
+    shift = np.int32(COEFFICIENT_BITS - FRACTION_BITS)
+    top = np.int32(ceiling)
+    total = np.empty(width, np.int32)
+    for y in range(height):
+        total[:] = half
+        for k in range(len(kernel)):
+            a, b = 2 * k, 2 * k + 1
+            left = BORDER + columns[a]
+            right = BORDER + columns[b]
+            first = values[planes[a], y + BORDER + rows[a], left : left + width]
+            second = values[planes[b], y + BORDER + rows[b], right : right + width]
+            weight = kernel[k]
+            for x in range(width):
+                total[x] += weight * (first[x] + second[x])
+        for x in range(width):
+            predicted[y, x] = min(max(total[x] >> shift, np.int32(0)), top)
+
+
+def fit(planes: Planes, phase: int, target: NDArray[np.int32]) -> NDArray[np.int32] | None:
+    """The weighted-least-squares kernel of one phase, or None where there is nothing to fit.
+
+    Weights fall with the local activity, so that edges do not decide the kernel of the noise. Only
+    the encoder calls this: floats are allowed, since the rounded coefficients are sent.
+    """
+    near = NEIGHBOURHOODS[phase]
+    stride = max(1, -(-target.size // _FIT_SAMPLES))
+    pairs, centre, wanted = _samples(planes.values, near, target, stride)
+    differences = pairs - 2 * centre[:, None]
+    activity = np.abs(differences[:, :_NEAR_PAIRS]).sum(axis=1)
+    if not activity.any():
+        return None
+    weight = 1.0 / (activity + 0.3 * activity.mean() + 1.0) ** 1.5
+    weighted = differences * weight[:, None]
+    normal = weighted.T @ differences
+    ridge = 1e-4 * np.trace(normal) / len(normal) + 1e-9
+    solution = np.linalg.solve(normal + ridge * np.eye(len(normal)), weighted.T @ (wanted - centre))
+    return _quantised(solution, near.size)
+
+
+def _quantised(solution: NDArray[np.float64], size: int) -> NDArray[np.int32] | None:
+    """Kernel of the solved difference weights; the centre is the mean of the two nearest pairs."""
+    kernel = solution.copy()
+    kernel[:2] += 0.25 * (1.0 - 2.0 * solution.sum())
+    scaled = np.rint(kernel[1:] * (1 << COEFFICIENT_BITS))
+    if np.abs(scaled).max(initial=0) >= COEFFICIENT_LIMIT:
+        return None
+    completed = complete_kernel(scaled.astype(np.int64))
+    return completed if is_bounded(completed) else None
+
+
+def _samples(
+    values: NDArray[np.int32], near: Neighbourhood, target: NDArray[np.int32], stride: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Sums of the pairs, local mean and wanted value of every ``stride``-th sample, row by row."""
+    count = -(-target.size // stride)
+    pairs = np.empty((count, near.size // 2), np.float64)
+    wanted = np.empty(count, np.float64)
+    _gather(values, near.planes, near.rows, near.columns, target, stride, pairs, wanted)
+    centre = (pairs[:, 0] + pairs[:, 1]) / 4.0
+    return pairs, centre, wanted
+
+
+@njit(cache=True)
+def _gather(values, planes, rows, columns, target, stride, pairs, wanted):  # type: ignore[no-untyped-def]
+    width = target.shape[1]
+    for n in range(len(wanted)):
+        y, x = divmod(n * stride, width)
+        for k in range(pairs.shape[1]):
+            a, b = 2 * k, 2 * k + 1
+            pairs[n, k] = (
+                values[planes[a], y + BORDER + rows[a], x + BORDER + columns[a]]
+                + values[planes[b], y + BORDER + rows[b], x + BORDER + columns[b]]
+            )
+        wanted[n] = target[y, x]

@@ -1,0 +1,280 @@
+"""Which Huffman table codes each context of a frame, and how that is told.
+
+The stream starts with one bit: 0 if every context uses its default. Otherwise each context in turn
+sends 0 (its default), 10 and a table's number (8 bits), or 11, a table's number and a table of its
+own, which takes that table's grouping and is told by the differences of its lengths: 0 as ``0``,
++-1 as ``10`` and the sign, +-2 as ``110`` and the sign, anything else as ``111`` and the length in
+5 bits; the number of lengths (8 bits, less one) comes first, the rest are 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from codec.bitstream import take_bits, write_bits
+from codec.contexts import CONTEXTS
+from codec.errors import StreamError
+from codec.huffman import (
+    FAST_BITS,
+    MAX_LENGTH,
+    SYMBOLS,
+    canonical_codes,
+    code_lengths,
+    decoding_table,
+    is_decodable,
+)
+from codec.predictor import Tables
+from codec.tokens import GROUPINGS
+
+DEFAULT, OTHER, OWN = 0, 1, 2
+_NUMBER_BITS = 8
+_IMPOSSIBLE = 1 << 40
+_OWN_MINIMUM_BITS = 600
+"""Contexts that cost less than this are not worth trying a table of their own: one takes some 100
+to 300 bits to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The tables of one frame.
+
+    Attributes:
+        kinds: per context DEFAULT, OTHER or OWN.
+        numbers: per context the table used, or the one that its own table is told against.
+        groupings: uint8 (CONTEXTS,).
+        lengths: uint8 (CONTEXTS, 256).
+        bits: what the coded symbols will take, without the tables.
+    """
+
+    kinds: list[int]
+    numbers: list[int]
+    groupings: NDArray[np.uint8]
+    lengths: NDArray[np.uint8]
+    bits: int
+
+
+def choose(counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tables) -> Choice:
+    """The cheapest table for each context.
+
+    Args:
+        counts: (CONTEXTS, GROUPINGS, 256) tokens of the frame.
+        raw_totals: (CONTEXTS, GROUPINGS) raw bits.
+        tables: the predictor's.
+    """
+    costs = _table_costs(counts, raw_totals, tables)
+    numbers = [int(n) for n in costs.argmin(axis=1)]
+    kinds = [DEFAULT] * CONTEXTS
+    groupings = tables.groupings[:CONTEXTS].copy()
+    lengths = tables.lengths[:CONTEXTS].copy()
+    bits = 0
+    for context in range(CONTEXTS):
+        default = int(costs[context, context])
+        other = int(costs[context, numbers[context]]) + _NUMBER_BITS + 1
+        own = _own_table(counts[context], raw_totals[context], tables, numbers[context], other)
+        if own is not None:
+            kinds[context] = OWN
+            groupings[context], lengths[context] = own[0], own[1]
+            numbers[context] = own[2]
+            bits += own[3]
+        elif other < default:
+            kinds[context] = OTHER
+            groupings[context] = tables.groupings[numbers[context]]
+            lengths[context] = tables.lengths[numbers[context]]
+            bits += int(costs[context, numbers[context]])
+        else:
+            numbers[context] = context
+            bits += default
+    return _all_default_if_cheaper(Choice(kinds, numbers, groupings, lengths, bits), costs, tables)
+
+
+def _all_default_if_cheaper(choice: Choice, costs: NDArray[np.int64], tables: Tables) -> Choice:
+    default = int(np.trace(costs[:, :CONTEXTS]))
+    sent = sum(
+        1
+        if kind == DEFAULT
+        else 2 + _NUMBER_BITS
+        if kind == OTHER
+        else _own_bits(choice, tables, context)
+        for context, kind in enumerate(choice.kinds)
+    )
+    if default > choice.bits + sent:
+        return choice
+    return Choice(
+        [DEFAULT] * CONTEXTS,
+        list(range(CONTEXTS)),
+        tables.groupings[:CONTEXTS],
+        tables.lengths[:CONTEXTS],
+        default,
+    )
+
+
+def _own_bits(choice: Choice, tables: Tables, context: int) -> int:
+    reference = tables.lengths[choice.numbers[context]]
+    return 2 + 2 * _NUMBER_BITS + _lengths_bits(choice.lengths[context], reference)
+
+
+def _table_costs(
+    counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tables
+) -> NDArray[np.int64]:
+    """Bits of each context under each table, (CONTEXTS, tables)."""
+    costs = np.empty((CONTEXTS, len(tables.lengths)), np.int64)
+    for grouping in range(GROUPINGS):
+        which = np.flatnonzero(tables.groupings == grouping)
+        lengths = tables.lengths[which].astype(np.float64)
+        lengths[lengths == 0] = _IMPOSSIBLE
+        coded = counts[:, grouping].astype(np.float64) @ lengths.T
+        costs[:, which] = coded.astype(np.int64) + raw_totals[:, grouping, None]
+    return costs
+
+
+def _own_table(
+    counts: NDArray[np.int64],
+    raw_totals: NDArray[np.int64],
+    tables: Tables,
+    number: int,
+    to_beat: int,
+) -> tuple[int, NDArray[np.uint8], int, int] | None:
+    """Grouping, lengths, reference table and coded bits of a table that beats ``to_beat`` bits."""
+    if to_beat < _OWN_MINIMUM_BITS:
+        return None
+    best = None
+    for grouping in range(GROUPINGS):
+        same = np.flatnonzero(tables.groupings == grouping)
+        if not len(same):
+            continue
+        lengths = code_lengths(counts[grouping])
+        coded = int(counts[grouping] @ lengths.astype(np.int64)) + int(raw_totals[grouping])
+        if coded >= to_beat:
+            continue
+        distances = np.abs(tables.lengths[same].astype(np.int64) - lengths) * (lengths > 0)
+        reference = number if number in same else int(same[distances.sum(axis=1).argmin()])
+        total = coded + 2 * _NUMBER_BITS + 2 + _lengths_bits(lengths, tables.lengths[reference])
+        if total < to_beat:
+            to_beat = total
+            best = (grouping, lengths, reference, coded)
+    return best
+
+
+@njit(cache=True)
+def _lengths_bits(lengths, reference):  # type: ignore[no-untyped-def]
+    bits = 0
+    for i in range(_sent_lengths(lengths)):
+        difference = abs(np.int64(lengths[i]) - np.int64(reference[i]))
+        bits += 1 if difference == 0 else 3 if difference == 1 else 4 if difference == 2 else 8
+    return bits
+
+
+@njit(cache=True)
+def _sent_lengths(lengths):  # type: ignore[no-untyped-def]
+    """Lengths up to the last that is not zero, and at least one."""
+    count = len(lengths)
+    while count > 1 and lengths[count - 1] == 0:
+        count -= 1
+    return count
+
+
+def write(
+    choice: Choice, tables: Tables, buffer: NDArray[np.uint8], state: NDArray[np.uint64]
+) -> None:
+    """Tell the choice."""
+    if not any(choice.kinds):
+        write_bits(buffer, state, 0, 1)
+        return
+    write_bits(buffer, state, 1, 1)
+    for context, kind in enumerate(choice.kinds):
+        if kind == DEFAULT:
+            write_bits(buffer, state, 0, 1)
+            continue
+        write_bits(buffer, state, 2 if kind == OTHER else 3, 2)
+        write_bits(buffer, state, choice.numbers[context], _NUMBER_BITS)
+        if kind == OWN:
+            reference = tables.lengths[choice.numbers[context]]
+            _write_lengths(choice.lengths[context], reference, buffer, state)
+
+
+@njit(cache=True)
+def _write_lengths(lengths, reference, buffer, state):  # type: ignore[no-untyped-def]
+    count = _sent_lengths(lengths)
+    write_bits(buffer, state, count - 1, _NUMBER_BITS)
+    for i in range(count):
+        difference = np.int64(lengths[i]) - np.int64(reference[i])
+        negative = np.int64(difference < 0)
+        if difference == 0:
+            write_bits(buffer, state, 0, 1)
+        elif abs(difference) == 1:
+            write_bits(buffer, state, 0b100 | negative, 3)
+        elif abs(difference) == 2:
+            write_bits(buffer, state, 0b1100 | negative, 4)
+        else:
+            write_bits(buffer, state, 0b11100000 | np.int64(lengths[i]), 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoders:
+    """Decoding tables of all contexts, see :func:`codec.huffman.decoding_table`."""
+
+    groupings: NDArray[np.uint8]
+    fast: NDArray[np.uint16]
+    firsts: NDArray[np.int32]
+    symbols: NDArray[np.uint8]
+
+
+def read(tables: Tables, buffer: NDArray[np.uint8], state: NDArray[np.uint64]) -> Decoders:
+    """The frame's tables.
+
+    Raises:
+        StreamError: a table's number or its lengths are impossible.
+    """
+    groupings = tables.groupings[:CONTEXTS].copy()
+    lengths = tables.lengths[:CONTEXTS].copy()
+    if take_bits(buffer, state, 1):
+        for context in range(CONTEXTS):
+            if not take_bits(buffer, state, 1):
+                continue
+            own = take_bits(buffer, state, 1)
+            number = int(take_bits(buffer, state, _NUMBER_BITS))
+            if number >= len(tables.lengths):
+                raise StreamError(f"context {context} uses table {number}, which does not exist")
+            groupings[context] = tables.groupings[number]
+            lengths[context] = tables.lengths[number]
+            if own and not _read_lengths(lengths[context], buffer, state):
+                raise StreamError(f"context {context} has a table that is no prefix code")
+    return _decoders(groupings, lengths)
+
+
+@njit(cache=True)
+def _read_lengths(lengths, buffer, state):  # type: ignore[no-untyped-def]
+    """Change lengths from the reference's to the table's own; False if they are impossible."""
+    count = take_bits(buffer, state, _NUMBER_BITS) + 1
+    for i in range(count):
+        ones = 0
+        while ones < 3 and take_bits(buffer, state, 1):
+            ones += 1
+        length = np.int64(lengths[i])
+        if ones == 3:
+            length = take_bits(buffer, state, 5)
+        elif ones:
+            length += -ones if take_bits(buffer, state, 1) else ones
+        if length < 0 or length > MAX_LENGTH:
+            return False
+        lengths[i] = length
+    lengths[count:] = 0
+    return is_decodable(lengths)
+
+
+def _decoders(groupings: NDArray[np.uint8], lengths: NDArray[np.uint8]) -> Decoders:
+    fast = np.empty((CONTEXTS, 1 << FAST_BITS), np.uint16)
+    firsts = np.empty((CONTEXTS, 3, MAX_LENGTH + 2), np.int32)
+    symbols = np.zeros((CONTEXTS, SYMBOLS), np.uint8)
+    for context in range(CONTEXTS):
+        decoding_table(lengths[context], fast[context], firsts[context], symbols[context])
+    return Decoders(groupings, fast, firsts, symbols)
+
+
+def codes(choice: Choice) -> NDArray[np.uint32]:
+    """Canonical codes of all contexts, (CONTEXTS, 256)."""
+    return np.array([canonical_codes(row) for row in choice.lengths], np.uint32)

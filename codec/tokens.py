@@ -1,0 +1,263 @@
+"""Groupings: how the symbols of one context become Huffman tokens and raw bits.
+
+A Huffman code spends at least one bit on a token, so contexts of low entropy join symbols. Each
+context's table says how:
+
+=======  ================================================================================
+SINGLE   one symbol: below 32 the token itself, else exponent and two bits, rest raw
+PAIR     two symbols of 0..15 each; 15 stands for 15 and more, the excess follows
+QUAD     four symbols of 0..3 each; 3 stands for 3 and more, the excess follows
+RUN      a run of zeros (below 16 itself, else exponent and one bit, rest raw) joined with
+         the symbol after it, 1..4; 4 stands for 4 and more, the excess follows
+=======  ================================================================================
+
+Excess is an Exp-Golomb code of order 2. The last group of a segment is filled up with zeros; a run
+that reaches the segment's end has no symbol after it. A segment is the symbols of one context
+within one phase of one level.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from codec.bitstream import fill, peek_bits, take_bits, write_bits
+from codec.huffman import FAST_BITS, MAX_LENGTH
+
+SINGLE, PAIR, QUAD, RUN = 0, 1, 2, 3
+GROUPINGS = 4
+RAW = -1
+"""In a list of tokens: only raw bits, no Huffman code."""
+
+SYMBOL_BITS = 17
+"""Folded residuals of 16-bit samples are below 2**SYMBOL_BITS."""
+
+
+@njit(cache=True)
+def _bit_length(value):  # type: ignore[no-untyped-def]
+    length = 0
+    while value:
+        value >>= 1
+        length += 1
+    return length
+
+
+@njit(cache=True)
+def _add_excess(value, tokens, raw, raw_bits, n):  # type: ignore[no-untyped-def]
+    """Exp-Golomb of order 2: as many zeros as bits beyond 3, then value + 4."""
+    shifted = value + 4
+    length = _bit_length(shifted)
+    tokens[n] = RAW
+    raw[n] = shifted
+    raw_bits[n] = 2 * length - 3
+    return n + 1
+
+
+@njit(cache=True)
+def tokenise(symbols, grouping, tokens, raw, raw_bits):  # type: ignore[no-untyped-def]
+    """Fill ``tokens`` (int16), ``raw`` (int64) and ``raw_bits`` (uint8); return how many.
+
+    The arrays must hold ``2 * len(symbols) + 2``.
+    """
+    if grouping == SINGLE:
+        return _tokenise_single(symbols, tokens, raw, raw_bits)
+    if grouping == RUN:
+        return _tokenise_runs(symbols, tokens, raw, raw_bits)
+    if grouping == PAIR:
+        return _tokenise_joined(symbols, 2, 4, tokens, raw, raw_bits)
+    return _tokenise_joined(symbols, 4, 2, tokens, raw, raw_bits)
+
+
+@njit(cache=True)
+def _tokenise_single(symbols, tokens, raw, raw_bits):  # type: ignore[no-untyped-def]
+    for i in range(len(symbols)):
+        symbol = symbols[i]
+        if symbol < 32:
+            tokens[i] = symbol
+            raw[i] = 0
+            raw_bits[i] = 0
+        else:
+            exponent = _bit_length(symbol) - 1
+            tokens[i] = 32 + (exponent - 5) * 4 + ((symbol >> (exponent - 2)) & 3)
+            raw_bits[i] = exponent - 2
+            raw[i] = symbol & ((1 << (exponent - 2)) - 1)
+    return len(symbols)
+
+
+@njit(cache=True)
+def _tokenise_joined(symbols, joined, bits, tokens, raw, raw_bits):  # type: ignore[no-untyped-def]
+    top = (1 << bits) - 1
+    n = 0
+    for start in range(0, len(symbols), joined):
+        token = 0
+        stop = min(start + joined, len(symbols))
+        for i in range(start, start + joined):
+            symbol = min(symbols[i], top) if i < stop else 0
+            token = token << bits | symbol
+        tokens[n] = token
+        raw[n] = 0
+        raw_bits[n] = 0
+        n += 1
+        for i in range(start, stop):
+            if symbols[i] >= top:
+                n = _add_excess(symbols[i] - top, tokens, raw, raw_bits, n)
+    return n
+
+
+@njit(cache=True)
+def _tokenise_runs(symbols, tokens, raw, raw_bits):  # type: ignore[no-untyped-def]
+    n = 0
+    i = 0
+    while i < len(symbols):
+        run = 0
+        while i < len(symbols) and symbols[i] == 0:
+            run += 1
+            i += 1
+        after = 0
+        if i < len(symbols):
+            after = min(symbols[i], 4) - 1
+        if run < 16:
+            kind = run
+            raw[n] = 0
+            raw_bits[n] = 0
+        else:
+            exponent = _bit_length(run) - 1
+            kind = 16 + (exponent - 4) * 2 + ((run >> (exponent - 1)) & 1)
+            raw_bits[n] = exponent - 1
+            raw[n] = run & ((1 << (exponent - 1)) - 1)
+        tokens[n] = kind << 2 | after
+        n += 1
+        if i < len(symbols):
+            if symbols[i] >= 4:
+                n = _add_excess(symbols[i] - 4, tokens, raw, raw_bits, n)
+            i += 1
+    return n
+
+
+@njit(cache=True)
+def count_segment(symbols, counts, raw_totals):  # type: ignore[no-untyped-def]
+    """Add a segment's tokens to (GROUPINGS, 256) counts and its raw bits to (GROUPINGS,) totals."""
+    room = 2 * len(symbols) + 2
+    tokens = np.empty(room, np.int16)
+    raw = np.empty(room, np.int64)
+    raw_bits = np.empty(room, np.uint8)
+    for grouping in range(GROUPINGS):
+        for i in range(tokenise(symbols, grouping, tokens, raw, raw_bits)):
+            raw_totals[grouping] += raw_bits[i]
+            if tokens[i] != RAW:
+                counts[grouping, tokens[i]] += 1
+
+
+@njit(cache=True)
+def count_segments(symbols, starts, counts, raw_totals):  # type: ignore[no-untyped-def]
+    """:func:`count_segment` for symbols in context order: counts are (contexts, GROUPINGS, 256)."""
+    for context in range(len(starts) - 1):
+        if starts[context] < starts[context + 1]:
+            segment = symbols[starts[context] : starts[context + 1]]
+            count_segment(segment, counts[context], raw_totals[context])
+
+
+@njit(cache=True)
+def write_segments(symbols, starts, groupings, codes, lengths, buffer, state):  # type: ignore[no-untyped-def]
+    """Write symbols in context order, each context with its own table."""
+    for context in range(len(starts) - 1):
+        segment = symbols[starts[context] : starts[context + 1]]
+        if len(segment) == 0:
+            continue
+        room = 2 * len(segment) + 2
+        tokens = np.empty(room, np.int16)
+        raw = np.empty(room, np.int64)
+        raw_bits = np.empty(room, np.uint8)
+        for i in range(tokenise(segment, groupings[context], tokens, raw, raw_bits)):
+            if tokens[i] != RAW:
+                token = tokens[i]
+                write_bits(buffer, state, codes[context, token], lengths[context, token])
+            if raw_bits[i] > 0:
+                write_bits(buffer, state, raw[i], raw_bits[i])
+
+
+@njit(cache=True, inline="always")
+def _read_token(buffer, state, fast, firsts, symbols):  # type: ignore[no-untyped-def]
+    fill(buffer, state)
+    entry = fast[peek_bits(state, FAST_BITS)]
+    if entry:
+        state[1] -= np.uint64(entry & 15)
+        return np.int64(entry >> 4)
+    for length in range(FAST_BITS + 1, MAX_LENGTH + 1):
+        index = peek_bits(state, length) - firsts[0, length]
+        if 0 <= index < firsts[1, length]:
+            state[1] -= np.uint64(length)
+            return np.int64(symbols[firsts[2, length] + index])
+    state[1] -= np.uint64(MAX_LENGTH)
+    return np.int64(0)
+
+
+@njit(cache=True)
+def _read_excess(buffer, state):  # type: ignore[no-untyped-def]
+    zeros = 0
+    while zeros < SYMBOL_BITS and take_bits(buffer, state, 1) == 0:
+        zeros += 1
+    return (1 << (zeros + 2) | take_bits(buffer, state, zeros + 2)) - 4
+
+
+@njit(cache=True)
+def read_segments(symbols, starts, groupings, fast, firsts, order, buffer, state):  # type: ignore[no-untyped-def]
+    """Read symbols in context order; any bits yield some symbols, never more than asked for."""
+    for context in range(len(starts) - 1):
+        segment = symbols[starts[context] : starts[context + 1]]
+        if len(segment) == 0:
+            continue
+        table = (fast[context], firsts[context], order[context])
+        grouping = groupings[context]
+        if grouping == SINGLE:
+            _read_single(segment, table, buffer, state)
+        elif grouping == RUN:
+            _read_runs(segment, table, buffer, state)
+        elif grouping == PAIR:
+            _read_joined(segment, 2, 4, table, buffer, state)
+        else:
+            _read_joined(segment, 4, 2, table, buffer, state)
+
+
+@njit(cache=True)
+def _read_single(segment, table, buffer, state):  # type: ignore[no-untyped-def]
+    for i in range(len(segment)):
+        token = _read_token(buffer, state, table[0], table[1], table[2])
+        if token >= 32:
+            exponent = min(((token - 32) >> 2) + 5, SYMBOL_BITS + 1)
+            bits = exponent - 2
+            token = (4 | (token & 3)) << bits | take_bits(buffer, state, bits)
+        segment[i] = token
+
+
+@njit(cache=True)
+def _read_joined(segment, joined, bits, table, buffer, state):  # type: ignore[no-untyped-def]
+    top = (1 << bits) - 1
+    for start in range(0, len(segment), joined):
+        token = _read_token(buffer, state, table[0], table[1], table[2])
+        for k in range(min(joined, len(segment) - start)):
+            symbol = (token >> (bits * (joined - 1 - k))) & top
+            if symbol == top:
+                symbol += _read_excess(buffer, state)
+            segment[start + k] = symbol
+
+
+@njit(cache=True)
+def _read_runs(segment, table, buffer, state):  # type: ignore[no-untyped-def]
+    i = 0
+    while i < len(segment):
+        token = _read_token(buffer, state, table[0], table[1], table[2])
+        run = token >> 2
+        if run >= 16:
+            exponent = ((run - 16) >> 1) + 4
+            bits = exponent - 1
+            run = (2 | (run & 1)) << bits | take_bits(buffer, state, bits)
+        stop = min(i + run, len(segment))
+        segment[i:stop] = 0
+        i = stop
+        if i < len(segment):
+            symbol = (token & 3) + 1
+            if symbol == 4:
+                symbol += _read_excess(buffer, state)
+            segment[i] = symbol
+            i += 1

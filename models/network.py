@@ -1,0 +1,121 @@
+"""The network that refines predictions: a convolutional network, evaluated where samples are wanted.
+
+Each phase has a network of its own. Its first layer is a 5 x 5 (or so) convolution over the known
+samples and residuals around a position, whose inputs the codec has made relative to the linear
+prediction and normalised to eight bits (:mod:`codec.features`): the patches differ from sample to
+sample, so the convolution runs as a matrix product over patches. 1 x 1 convolutions follow. All is
+integers (:mod:`models.exact`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from codec.features import MAX_CORRECTION, MAX_LOG_SCALE, feature_count
+from codec.lattice import PREDICTED
+from codec.predictor import Tables
+from models.exact import ACTIVATION_TOP, ExactLayer, LayerWeights
+
+FORMAT_VERSION = 1
+DIGEST_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """All that a predictor is made of, as it is stored.
+
+    Attributes:
+        layers: per phase the layers, first to last.
+        kernels: int32 default linear kernels, see :mod:`codec.kernels`.
+        tables: default Huffman tables.
+    """
+
+    layers: Mapping[int, tuple[LayerWeights, ...]]
+    kernels: NDArray[np.int32]
+    tables: Tables
+
+    def to_bytes(self) -> bytes:
+        """The model as safetensors; the same model always gives the same bytes."""
+        tensors: dict[str, NDArray[np.generic]] = {
+            "kernels": self.kernels.astype(np.int32),
+            "groupings": self.tables.groupings.astype(np.uint8),
+            "lengths": self.tables.lengths.astype(np.uint8),
+        }
+        for phase, layers in self.layers.items():
+            for i, layer in enumerate(layers):
+                tensors[f"phase{phase}.layer{i}.weights"] = layer.weights
+                tensors[f"phase{phase}.layer{i}.bias"] = layer.bias
+                tensors[f"phase{phase}.layer{i}.shift"] = np.array([layer.shift], np.int32)
+        return bytes(save({name: np.ascontiguousarray(t) for name, t in sorted(tensors.items())}))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Model:
+        """The model that :meth:`to_bytes` stored."""
+        tensors = load(data)
+        layers = {phase: _layers(tensors, phase) for phase in PREDICTED}
+        return cls(layers, tensors["kernels"], Tables(tensors["groupings"], tensors["lengths"]))
+
+
+def _layers(tensors: Mapping[str, NDArray[np.generic]], phase: int) -> tuple[LayerWeights, ...]:
+    layers = []
+    while f"phase{phase}.layer{len(layers)}.weights" in tensors:
+        name = f"phase{phase}.layer{len(layers)}"
+        layers.append(
+            LayerWeights(
+                tensors[f"{name}.weights"].astype(np.int8),
+                tensors[f"{name}.bias"].astype(np.int32),
+                int(tensors[f"{name}.shift"].astype(np.int64)[0]),
+            )
+        )
+    return tuple(layers)
+
+
+class NetworkPredictor:
+    """A :class:`codec.predictor.Predictor` that runs a model with torch."""
+
+    def __init__(self, data: bytes, dtype: torch.dtype = torch.float32) -> None:
+        """Load a stored model and prove that it is exact in ``dtype``.
+
+        Raises:
+            InexactModelError: it is not.
+        """
+        model = Model.from_bytes(data)
+        self._digest = sha256(data).digest()[:DIGEST_BYTES]
+        self._model = model
+        self._dtype = dtype
+        self._layers = {
+            phase: [ExactLayer(layer, dtype) for layer in layers]
+            for phase, layers in model.layers.items()
+        }
+        for phase, layers in model.layers.items():
+            if layers[0].weights.shape[1] != feature_count(phase):
+                raise ValueError(f"phase {phase} has a first layer for other features")
+
+    @property
+    def digest(self) -> bytes:
+        return self._digest
+
+    @property
+    def kernels(self) -> NDArray[np.int32]:
+        return self._model.kernels
+
+    @property
+    def tables(self) -> Tables:
+        return self._model.tables
+
+    def refine(self, phase: int, features: NDArray[np.float32]) -> NDArray[np.int32]:
+        """See :class:`codec.predictor.Predictor`."""
+        hidden = torch.from_numpy(features).to(self._dtype)
+        *inner, last = self._layers[phase]
+        for layer in inner:
+            hidden = layer(hidden, 0, ACTIVATION_TOP)
+        outputs = last(hidden, -MAX_CORRECTION, MAX_CORRECTION).to(torch.int32).numpy()
+        np.clip(outputs[1], -MAX_LOG_SCALE, MAX_LOG_SCALE, out=outputs[1])
+        return outputs  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""How the shipped models were made: images to linear kernels, network and Huffman tables."""
