@@ -92,7 +92,11 @@ def forked(main: Callable[[int], None], end: int, inherited: Sequence[Lifeline])
     def run() -> None:
         for lifeline in inherited:
             lifeline.let_go()
-        main(end)
+        try:
+            main(end)
+        except Exception as fault:
+            _log.critical("process failed", exc_info=fault)
+            sys.exit(1)
 
     process = multiprocessing.get_context("fork").Process(target=run)
     process.start()
@@ -146,6 +150,14 @@ class Children:
                 self._bury(child, child.running)
             if child.running is None and time.monotonic() >= child.due:
                 self._launch(child)
+
+    def dead(self) -> list[str]:
+        """Name the processes that have died and are not started again yet."""
+        return [
+            child.process
+            for child in self._children
+            if child.running is None or child.running.exit_code() is not None
+        ]
 
     def stop(self, grace_s: float) -> bool:
         """Ask all to stop; end those that have not after ``grace_s``. False if any was ended so."""

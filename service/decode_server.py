@@ -65,11 +65,22 @@ def listen(path: Path, backlog: int = 512) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     previous = os.umask(0o177)
     try:
-        listener.bind(str(path))
+        with _address(path) as address:
+            listener.bind(address)
     finally:
         os.umask(previous)
     listener.listen(backlog)
     return listener
+
+
+@contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """Name a socket within the 108 bytes that an address takes, however long its folder's path."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 class DecodeServer:
@@ -199,7 +210,8 @@ class DecodeClient:
     def _ask_once(self, object_id: bytes) -> tuple[_Given, int]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             connection.settimeout(self._timeout_s)
-            connection.connect(str(self._path))
+            with _address(self._path) as address:
+                connection.connect(address)
             connection.send(json.dumps({"object": object_id.hex()}).encode())
             packet, memories, _, _ = socket.recv_fds(connection, _PACKET_BYTES, 1)
         if not packet:

@@ -37,10 +37,10 @@ def listener(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def client(listener: socket.socket) -> Iterator[DecodeClient]:
+def client(listener: socket.socket, tmp_path: Path) -> Iterator[DecodeClient]:
     server = DecodeServer(listener, _decode, threads=2)
     server.start()
-    yield DecodeClient(Path(listener.getsockname()), timeout_s=10)
+    yield DecodeClient(tmp_path / "decode.sock", timeout_s=10)
     server.stop()
 
 
@@ -115,3 +115,16 @@ def test_without_any_worker_the_fault_says_so(tmp_path: Path) -> None:
     client = DecodeClient(tmp_path / "none.sock", timeout_s=1)
     with pytest.raises(DecodeUnavailable), client.dataset(b"0" * 16, b""):
         pass
+
+
+def test_the_folder_of_the_socket_may_have_a_long_path(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 50)
+    folder.mkdir()
+    with listen(folder / "decode.sock") as listener:
+        server = DecodeServer(listener, _decode, threads=1)
+        server.start()
+        digest = hashlib.sha256(DATASETS[bytes([1]) * 16]).digest()
+        client = DecodeClient(folder / "decode.sock", timeout_s=10)
+        with client.dataset(bytes([1]) * 16, digest) as view:
+            assert view == DATASETS[bytes([1]) * 16]
+        server.stop()
