@@ -1,0 +1,141 @@
+"""The archive behind the DIMSE services: :class:`dicom.archive.Archive` over one home.
+
+Thin: each method passes on to the part that does the work, and tells its faults as DIMSE statuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from dicom.archive import (
+    ArchiveFault,
+    Commitment,
+    Incoming,
+    Match,
+    Node,
+    Peer,
+    Query,
+    Right,
+    StoredInstance,
+    StoreRequest,
+)
+from service.commitment import Commitments
+from service.errors import Fault, rendering
+from service.home import Home
+from service.receive import COMMENT_LENGTH, Origin, Reception
+from service.retrieve import Retriever
+
+_GUESTS_RIGHTS = frozenset({Right.STORE, Right.QUERY, Right.RETRIEVE, Right.COMMIT})
+
+
+class ServiceArchive:
+    """One receiver's view of the archive. Safe to use from the threads of its associations."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._retriever = Retriever(home)
+        self._commitments = Commitments(home)
+
+    def __enter__(self) -> ServiceArchive:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._retriever.close()
+
+    def admits(self, peer: Peer) -> bool:
+        """Whether this calling AE title may open an association: a node, or anyone if opened."""
+        return self._is_open or self.node(peer.calling_ae) is not None
+
+    def permits(self, peer: Peer, right: Right) -> bool:
+        """Whether the peer may use a service: as its node says, else as guests may."""
+        node = self.node(peer.calling_ae)
+        if node is not None:
+            return right in node.rights
+        return self._is_open and right in _GUESTS_RIGHTS
+
+    def node(self, ae_title: str) -> Node | None:
+        """Look up a node; a new one counts at once."""
+        with _as_dimse():
+            return self._home.index.node(ae_title)
+
+    def incoming(self, request: StoreRequest) -> Incoming:
+        """Open the way in for one C-STORE."""
+        return Reception(self._home, Origin.of(request))
+
+    def find(self, query: Query) -> Iterator[Match]:
+        """Match a query, lazily."""
+        with _as_dimse():
+            yield from self._home.index.find(query)
+
+    def select(self, query: Query) -> Sequence[StoredInstance]:
+        """Name the instances that a retrieval covers."""
+        with _as_dimse():
+            return [
+                StoredInstance(
+                    handle=str(servable.revision_id),
+                    sop_class_uid=servable.sop_class_uid,
+                    sop_instance_uid=servable.sop_instance_uid,
+                    transfer_syntax=servable.transfer_syntax,
+                )
+                for servable in self._home.index.select(query)
+            ]
+
+    @contextmanager
+    def read(self, instance: StoredInstance) -> Iterator[memoryview]:
+        """Lend the dataset as received, verified."""
+        with _as_dimse(), self._retriever.read(int(instance.handle)) as dataset:
+            yield dataset
+
+    def coerce(self, instance: StoredInstance, dataset: memoryview) -> bytes | None:
+        """Apply the corrections that concern an instance; None when there are none."""
+        with _as_dimse():
+            return coerced(self._home.index, int(instance.handle), dataset, instance.transfer_syntax)
+
+    def prefetch(self, instances: Sequence[StoredInstance]) -> None:
+        """Begin decoding what will be read next."""
+        with _as_dimse():
+            self._retriever.prefetch([int(instance.handle) for instance in instances])
+
+    def request_commitment(self, commitment: Commitment) -> None:
+        """Record a storage commitment request."""
+        with _as_dimse():
+            self._commitments.request(commitment)
+
+    def due_commitments(self) -> Sequence[Commitment]:
+        """Name the reports that are to be sent now."""
+        with _as_dimse():
+            return self._commitments.due()
+
+    def commitment_reported(self, commitment: Commitment, delivered: bool) -> None:
+        """Record what became of a report."""
+        with _as_dimse():
+            self._commitments.reported(commitment, delivered)
+
+    def retrieved(self, peer: Peer, query: Query, completed: int, failed: int) -> None:
+        """Leave the trail entry of a retrieval."""
+        with _as_dimse():
+            self._home.index.trail.append(
+                "retrieve",
+                {
+                    "peer": peer.calling_ae,
+                    "address": peer.address,
+                    "level": query.level,
+                    "completed": completed,
+                    "failed": failed,
+                },
+            )
+
+    @property
+    def _is_open(self) -> bool:
+        return self._home.settings.service.open_to_unknown_peers
+
+
+@contextmanager
+def _as_dimse() -> Iterator[None]:
+    """Tell our faults as DIMSE statuses."""
+    try:
+        yield
+    except Fault as fault:
+        told = rendering(fault)
+        raise ArchiveFault(told.dimse, told.message[:COMMENT_LENGTH]) from fault

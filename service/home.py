@@ -1,0 +1,142 @@
+"""One archive's folder, opened: settings, keys, index, objects, journal (docs/architecture.md).
+
+For the command: :func:`init`, and :func:`Home.open` for everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from config.settings import FILE_NAME, Settings, load
+from service.errors import Conflict, Unknown
+from service.files import make_folder, write_atomically
+from service.index import Index
+from service.keys import KeyFile, KeyStore, PassphraseFile, RootSecret
+from service.sequence import ReceiveSequence
+from service.store import LocalStore, ObjectStore
+
+KEYRING: Final = "keyring.json"
+INDEX: Final = "index.sqlite"
+RUN: Final = "run"
+ROOT_KEY: Final = "root.key"
+
+Overrides = Mapping[str, Mapping[str, Any]]
+
+_SETTINGS_TEMPLATE: Final = """\
+# Settings of this archive that differ from the defaults; `radiolith` documents all of them in
+# config/default.toml.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What :func:`init` made."""
+
+    home: Path
+    key_id: bytes
+    """The first archive key."""
+    root_key: Path | None
+    """The root key file that was made because none was named, beside what it protects: move it to
+    another disk, or rewrap the keyring by a passphrase, before patients' data come in."""
+
+
+class Home:
+    """What every process of an archive works with. Open it after a fork, never before."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the archive that the settings describe.
+
+        Raises:
+            Unknown: no archive was initialised there.
+            Fault: keyring or index cannot be opened.
+        """
+        self.settings = settings
+        self.path = settings.home
+        if not self.keyring_path.exists():
+            raise Unknown(f"no archive in {self.path}: run radiolith init")
+        self.keys = KeyStore(self.keyring_path, root_secret(settings))
+        self.index = Index.open(index_url(settings), settings)
+        self.store: ObjectStore = LocalStore(settings.store.path)
+        self.journal = settings.receive.journal_path
+        self.run = run_folder(settings)
+        self.sequence = ReceiveSequence(self.run / "sequence")
+
+    @classmethod
+    def open(cls, path: Path, overrides: Overrides | None = None) -> Home:
+        """Open the archive in a folder.
+
+        Raises:
+            SettingsError: its settings are wrong.
+            Fault: it cannot be opened.
+        """
+        return cls(load(path, overrides))
+
+    @property
+    def keyring_path(self) -> Path:
+        """Where the keyring is."""
+        return self.path / KEYRING
+
+    def close(self) -> None:
+        """Let go of the index and the sequence."""
+        self.index.close()
+        self.sequence.close()
+
+    def __enter__(self) -> Home:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def root_secret(settings: Settings) -> RootSecret:
+    """Give what opens the keyring, by the settings: a passphrase file, or else a key file."""
+    if settings.keys.passphrase_file is not None:
+        return PassphraseFile(settings.keys.passphrase_file)
+    return KeyFile(settings.keys.key_file or settings.home / ROOT_KEY)
+
+
+def index_url(settings: Settings) -> str:
+    """Give the URL of the index."""
+    return settings.index.url or f"sqlite:///{settings.home / INDEX}"
+
+
+def run_folder(settings: Settings) -> Path:
+    """Make and give the folder of what lives only while the archive runs."""
+    folder = settings.home / RUN
+    make_folder(folder)
+    return folder
+
+
+def init(path: Path, overrides: Overrides | None = None) -> Initialised:
+    """Make an empty archive in a folder: keyring, index, journal, object store.
+
+    Raises:
+        Conflict: there is an archive already.
+        SettingsError: the settings are wrong.
+        Fault: something of it cannot be made.
+    """
+    settings = load(path, overrides)
+    if (settings.home / KEYRING).exists():
+        raise Conflict(f"{settings.home} holds an archive already")
+    for folder in (settings.home, settings.store.path, settings.receive.journal_path):
+        make_folder(folder)
+    run_folder(settings)
+    Index.open(index_url(settings), settings, create=True).close()
+    if not (settings.home / FILE_NAME).exists():
+        write_atomically(settings.home / FILE_NAME, _SETTINGS_TEMPLATE.encode())
+    root_key = _make_root_key(settings)
+    keys = KeyStore.create(settings.home / KEYRING, root_secret(settings))
+    return Initialised(settings.home, keys.keyring.active.key_id, root_key)
+
+
+def _make_root_key(settings: Settings) -> Path | None:
+    """Make the root key where the settings name none; it is found there by :func:`root_secret`."""
+    if settings.keys.passphrase_file is not None or settings.keys.key_file is not None:
+        return None
+    path = settings.home / ROOT_KEY
+    if not path.exists():
+        KeyFile.create(path)
+    return path

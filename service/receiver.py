@@ -1,0 +1,36 @@
+"""One receiver: the process that serves associations and takes instances in.
+
+It is forked from the supervisor, holds the shared listening socket, and never loads torch or the
+codec: what needs decoding it asks of the workers (:mod:`service.decode_server`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from config.settings import Settings
+from dicom.server import ServerOptions, serve_associations
+from service.archive import ServiceArchive
+from service.home import Home
+from service.lifeline import follow
+
+
+def receive(settings: Settings, listener: socket.socket, end: int, tell: int) -> None:
+    """Serve associations on ``listener`` until the lifeline ``end`` says to stop.
+
+    One byte is written to the descriptor ``tell`` when the archive is open.
+    """
+    stop = follow(end)
+    with Home(settings) as home, ServiceArchive(home) as archive:
+        os.write(tell, b"r")
+        serve_associations(listener, archive, _options(settings), stop)
+
+
+def _options(settings: Settings) -> ServerOptions:
+    return ServerOptions(
+        ae_title=settings.service.ae_title,
+        max_pdu=settings.receive.max_pdu_bytes,
+        max_associations=settings.service.max_associations,
+        check_called_ae=settings.service.check_called_ae,
+    )

@@ -1,0 +1,233 @@
+"""``serve``: one process that binds the port, starts all others, and starts them again.
+
+Order at the start: lock the archive, bind, recover (in a process of its own, since the supervisor
+must have neither threads nor engines when it forks), fork the receivers and the housekeeper, start
+the workers, wait until every receiver accepts, announce. On SIGTERM or SIGINT: close the port, let
+running associations end up to ``service.shutdown_grace_s``, stop the rest between two instances.
+
+For the command: :func:`serve`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from config.settings import Settings, load
+from dicom.server import bind
+from service import decode_server, logs
+from service.children import Children, Running, forked, fresh
+from service.errors import Busy, IoFault
+from service.home import Home, Overrides, run_folder
+from service.housekeeper import keep_house
+from service.lifeline import Lifeline
+from service.receiver import receive
+from service.recovery import recover
+
+READY_S: Final = 60.0
+"""How long receivers may take to open the archive; a scrypt and a SQLite take a second."""
+_LOOK_S: Final = 0.2
+"""How soon the supervisor sees a signal or a death."""
+_LOCK_S: Final = 10.0
+"""How long the processes of a killed supervisor may take to end (:mod:`service.lifeline`)."""
+_BIND_S: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], None]) -> bool:
+    """Serve the archive in a folder until SIGTERM or SIGINT.
+
+    Args:
+        path: the archive's folder.
+        overrides: settings from flags, over those of file and environment.
+        announce: told one line, ``listening on HOST:PORT as AET``, when associations are accepted.
+
+    Returns:
+        Whether every process ended by itself when asked.
+
+    Raises:
+        SettingsError: the settings are wrong.
+        Busy: another process serves this archive.
+        Fault: the archive cannot be opened or recovered.
+        OSError: the address cannot be bound.
+    """
+    settings = load(path, overrides)
+    logs.configure(settings.log.level, settings.log.format, settings.log.phi)
+    run = run_folder(settings)
+    stopping = _Signals()
+    with _lock(run / "serve.lock"), _bound(settings) as listener:
+        _in_own_process(recover, settings)
+        with decode_server.listen(run / "decode.sock") as decoding:
+            children = Children()
+            try:
+                _start(children, settings, listener, decoding)
+                host, port = listener.getsockname()[:2]
+                announce(f"listening on {host}:{port} as {settings.service.ae_title}")
+                while not stopping.asked:
+                    time.sleep(_LOOK_S)
+                    children.mend()
+            finally:
+                listener.close()
+                ended = children.stop(settings.service.shutdown_grace_s)
+    return ended
+
+
+class _Signals:
+    """Remembers that a signal asked the supervisor to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, _: FrameType | None) -> None:
+        self.asked = True
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Keep a second supervisor away. Forked processes hold the lock too, until they end."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for_lock(handle)
+        os.truncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait_for_lock(handle: int) -> None:
+    """Take the lock; wait only for what a supervisor that died has left."""
+    deadline = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            holder = int(os.pread(handle, 20, 0) or b"0")
+            if _lives(holder) or time.monotonic() > deadline:
+                raise Busy(f"process {holder} serves this archive") from held
+        time.sleep(_LOOK_S)
+
+
+def _lives(pid: int) -> bool:
+    return pid > 0 and Path(f"/proc/{pid}").exists()
+
+
+@contextmanager
+def _bound(settings: Settings) -> Iterator[socket.socket]:
+    """Bind the port; receivers of a supervisor that was killed may hold it for a moment."""
+    deadline = time.monotonic() + _BIND_S
+    while True:
+        try:
+            listener = bind(settings.service.host, settings.service.port)
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_LOOK_S)
+    with listener:
+        yield listener
+
+
+def _in_own_process(task: Callable[[Home], None], settings: Settings) -> None:
+    """Run a task on the opened archive in a forked process, and wait.
+
+    Raises:
+        IoFault: it failed; the log says how.
+    """
+
+    def run() -> None:
+        try:
+            with Home(settings) as home:
+                task(home)
+        except Exception as fault:
+            _log.error("start-up failed", exc_info=fault)
+            sys.exit(1)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise IoFault("the archive could not be recovered: see the log above")
+
+
+def _start(
+    children: Children, settings: Settings, listener: socket.socket, decoding: socket.socket
+) -> None:
+    """Start every process and wait until each receiver accepts associations."""
+    ready, tell = os.pipe()
+    for number in range(settings.service.receivers):
+        children.add(f"receiver {number}", _receiver(settings, listener, tell))
+    children.add("housekeeper", _housekeeper(settings, listener))
+    for number in range(settings.service.workers):
+        children.add(f"worker {number}", _worker(settings, decoding))
+    _wait_for_receivers(ready, settings.service.receivers, children)
+
+
+def _receiver(
+    settings: Settings, listener: socket.socket, tell: int
+) -> Callable[[int, Sequence[Lifeline]], Running]:
+    def start(end: int, siblings: Sequence[Lifeline]) -> Running:
+        return forked(lambda end: receive(settings, listener, end, tell), end, siblings)
+
+    return start
+
+
+def _housekeeper(
+    settings: Settings, listener: socket.socket
+) -> Callable[[int, Sequence[Lifeline]], Running]:
+    def main(end: int) -> None:
+        listener.close()
+        keep_house(settings, end)
+
+    return lambda end, siblings: forked(main, end, siblings)
+
+
+def _worker(
+    settings: Settings, decoding: socket.socket
+) -> Callable[[int, Sequence[Lifeline]], Running]:
+    """Start a worker: a fresh interpreter, which will load torch with as many threads as set."""
+    threads = str(settings.worker.threads)
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), threads)
+
+    def start(end: int, _: Sequence[Lifeline]) -> Running:
+        given = {
+            "home": str(settings.home),
+            "settings": settings.model_dump(mode="json", exclude={"home"}),
+            "decoding": decoding.fileno(),
+            "lifeline": end,
+        }
+        return fresh("service.worker", [json.dumps(given)], [decoding.fileno(), end], limits)
+
+    return start
+
+
+def _wait_for_receivers(ready: int, count: int, children: Children) -> None:
+    """Wait until each receiver has said, by one byte, that it accepts.
+
+    Raises:
+        IoFault: a process died at its start, or took too long.
+    """
+    deadline = time.monotonic() + READY_S
+    while count > 0:
+        if select.select([ready], [], [], _LOOK_S)[0]:
+            count -= len(os.read(ready, count))
+        elif children.dead() or time.monotonic() > deadline:
+            names = ", ".join(children.dead()) or "a receiver, which is late"
+            raise IoFault(f"could not start {names}: see the log above")

@@ -1,0 +1,145 @@
+"""One worker: archives what waits in the journal, and decodes what receivers ask for.
+
+Orders that must hold (docs/architecture.md, "must" 2 and 3): the object is synced, opened, decoded
+and found equal before its row says archived, and the row says so before the journal entry goes.
+
+Run as ``python -m service.worker JSON`` by the supervisor; :func:`drain` archives a journal inside
+any process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+import models.registry
+from service import logs
+from service.decode_server import Decoded, DecodeServer
+from service.encode import Codec, seal
+from service.errors import DataFault, Fault
+from service.home import Home
+from service.index import Journalled
+from service.lifeline import follow
+from service.sealing.journal import JournalReader, entry_path, remove_entry
+from service.sealing.reader import ObjectReader
+
+DECODE_THREADS: Final = 2
+"""Decoding threads of one worker: one reads and opens an object while another decodes."""
+
+_log = structlog.get_logger()
+
+
+def load_codec() -> Codec:
+    """Load the models, after they have shown on golden vectors that they compute exactly here.
+
+    Raises:
+        Exception: as the self-test raises it; this machine must not encode or decode.
+    """
+    models.registry.self_test()
+    return Codec(models.registry.default(), models.registry.all_models())
+
+
+class Worker:
+    """Archives journal entries."""
+
+    def __init__(self, home: Home, codec: Codec, name: str) -> None:
+        self._home = home
+        self._codec = codec
+        self._name = name
+
+    def run(self, stop: threading.Event) -> None:
+        """Archive until asked to stop; stops between two instances."""
+        while not stop.is_set():
+            if not self.work(stop.is_set):
+                stop.wait(self._home.settings.worker.poll_s)
+
+    def work(self, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Archive one batch; give how many entries were taken up."""
+        settings = self._home.settings.worker
+        try:
+            batch = self._home.index.claim(self._name, settings.batch, settings.lease_s)
+        except Fault as fault:
+            _log.error("no work to be had from the index", exc_info=fault)
+            return 0
+        for entry in batch:
+            if stopping():
+                self._home.index.release(entry.revision_id)
+            else:
+                self._archive(entry)
+        return len(batch)
+
+    def _archive(self, entry: Journalled) -> None:
+        begun = time.monotonic()
+        try:
+            self._seal(entry)
+        except Fault as fault:
+            _log.error("instance not archived", revision=entry.revision_id, exc_info=fault)
+            self._home.index.failed(entry.revision_id, type(fault).__name__)
+        else:
+            seconds = round(time.monotonic() - begun, 3)
+            _log.info("instance archived", revision=entry.revision_id, seconds=seconds)
+
+    def _seal(self, entry: Journalled) -> None:
+        path = entry_path(self._home.journal, entry.entry_id)
+        with JournalReader(path, self._home.keys) as reader:
+            received, dataset = reader.received, reader.dataset()
+        sealed = seal(self._home, self._codec, received, entry.revision, dataset)
+        if sealed.mismatch is not None:
+            self._home.index.trail.append(
+                "mismatch", {"revision": entry.revision_id, "object": sealed.facts.object_id.hex()}
+            )
+        if not self._home.index.archived(entry.revision_id, sealed.facts):
+            self._home.store.remove(sealed.facts.object_id)
+        remove_entry(self._home.journal, entry.entry_id)
+
+
+def drain(home: Home, codec: Codec, progress: Callable[[int], None] = lambda _: None) -> int:
+    """Archive everything that waits in the journal; give how many entries were taken up."""
+    worker, total = Worker(home, codec, f"drain {os.getpid()}"), 0
+    while done := worker.work():
+        total += done
+        progress(total)
+    return total
+
+
+def decoder(home: Home, codec: Codec) -> Callable[[bytes], Decoded]:
+    """Give the function that a decode server answers with."""
+
+    def decode(object_id: bytes) -> Decoded:
+        with home.store.open(object_id) as file:
+            reader = ObjectReader(file, home.keys, object_id, codec.predictors)
+            return Decoded(reader.dataset(), reader.received.sha256)
+
+    return decode
+
+
+def main(given: str) -> None:
+    """Run a worker as the supervisor asks, until the lifeline says to stop."""
+    options = json.loads(given)
+    stop = follow(options["lifeline"])
+    with Home.open(Path(options["home"]), options["settings"]) as home:
+        log = home.settings.log
+        logs.configure(log.level, log.format, log.phi)
+        listener = socket.socket(fileno=options["decoding"])
+        try:
+            codec = load_codec()
+        except Exception as fault:
+            _log.critical("the codec does not compute exactly here", exc_info=fault)
+            raise SystemExit(1) from fault
+        server = DecodeServer(listener, decoder(home, codec), DECODE_THREADS)
+        server.start()
+        Worker(home, codec, f"worker {options['name']}").run(stop)
+        server.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
