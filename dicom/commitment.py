@@ -16,6 +16,7 @@ from dicom.association import (
     AssociationFault,
     Command,
     CommandField,
+    Context,
     Message,
     ProposedContext,
     RoleSelection,
@@ -82,6 +83,20 @@ def await_reports(session: Session) -> None:
             return
 
 
+def take_response(session: Session, message: Message) -> None:
+    """Take the peer's response to a report that was sent on its own association."""
+    commitment = session.reports.pop(message.command.message_id_responded or 0, None)
+    if commitment is not None:
+        delivered = message.command.status == Status.SUCCESS
+        session.archive.commitment_reported(commitment, delivered)
+
+
+def give_up_reports(session: Session) -> None:
+    """Record that the association ended before the peer responded to its reports."""
+    for commitment in session.reports.values():
+        session.archive.commitment_reported(commitment, delivered=False)
+
+
 def send_commitment_report(commitment: Commitment, node: Node, options: ServerOptions) -> bool:
     """Send one report over an association of our own, as its SCP (PS3.4 J.3.3).
 
@@ -133,12 +148,15 @@ def _is_ours(session: Session, commitment: Commitment) -> bool:
 
 
 def _report_here(session: Session, commitment: Commitment) -> None:
+    """Send a report without waiting: the peer's next request may be on its way already."""
     session.transactions.discard(commitment.transaction_uid)
-    delivered = False
-    try:
-        delivered = _report(session.association, commitment, session.options.ae_title)
-    finally:
-        session.archive.commitment_reported(commitment, delivered)
+    context = _context(session.association)
+    if context is not None:
+        request = _request(session.association, commitment)
+        information = _information(commitment, session.options.ae_title)
+        session.reports[request.message_id or 0] = commitment
+        encoded = encode_dataset(information, context.transfer_syntax)
+        session.association.send(context.context_id, request, encoded)
 
 
 def _association_request(node: Node, options: ServerOptions) -> AssociateRequest:
@@ -150,18 +168,23 @@ def _association_request(node: Node, options: ServerOptions) -> AssociateRequest
 
 
 def _report(association: Association, commitment: Commitment, ae_title: str) -> bool:
-    context = next(
-        (
-            context
-            for context in association.contexts.values()
-            if context.abstract_syntax == STORAGE_COMMITMENT_PUSH_MODEL
-        ),
-        None,
-    )
+    context = _context(association)
     if context is None:
         return False
+    request = _request(association, commitment)
+    information = encode_dataset(_information(commitment, ae_title), context.transfer_syntax)
+    response = association.exchange(context.context_id, request, information)
+    return response.status == Status.SUCCESS
+
+
+def _context(association: Association) -> Context | None:
+    contexts = association.contexts.values()
+    return next((c for c in contexts if c.abstract_syntax == STORAGE_COMMITMENT_PUSH_MODEL), None)
+
+
+def _request(association: Association, commitment: Commitment) -> Command:
     has_failures = any(item.failure is not None for item in commitment.items)
-    request = Command(
+    return Command(
         CommandField.N_EVENT_REPORT,
         has_dataset=True,
         message_id=association.next_message_id(),
@@ -169,9 +192,6 @@ def _report(association: Association, commitment: Commitment, ae_title: str) -> 
         affected_sop_instance_uid=STORAGE_COMMITMENT_PUSH_MODEL_INSTANCE,
         event_type_id=_FAILURES_EXIST if has_failures else _ALL_COMMITTED,
     )
-    information = encode_dataset(_information(commitment, ae_title), context.transfer_syntax)
-    response = association.exchange(context.context_id, request, information)
-    return response.status == Status.SUCCESS
 
 
 def _information(commitment: Commitment, ae_title: str) -> Dataset:

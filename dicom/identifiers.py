@@ -10,7 +10,8 @@ from pydicom.filewriter import write_dataset
 
 from dicom.archive import ArchiveFault, Model, Query
 from dicom.association import Message
-from dicom.attributes import read_attributes
+from dicom.attributes import LONGEST_VALUE, read_attributes
+from dicom.elements import Encoding, Truncated, top_level
 from dicom.session import Session
 from dicom.sop_classes import PATIENT_ROOT_FIND, PATIENT_ROOT_GET, PATIENT_ROOT_MOVE
 from dicom.status import FindStatus
@@ -27,11 +28,14 @@ def read_query(session: Session, message: Message) -> Query:
     """Read the identifier of a query or retrieval.
 
     Raises:
-        ArchiveFault: 0xA900, its level is missing or not one of its model.
+        ArchiveFault: 0xA900, its level is missing or not one of its model; 0xC000, it cannot be
+            read completely.
         AssociationFault: the association ended.
     """
     context = message.context
-    identifier = read_attributes(session.association.dataset(), context.transfer_syntax)
+    encoded = session.association.dataset()
+    _check_lengths(encoded, context.transfer_syntax)
+    identifier = read_attributes(encoded, context.transfer_syntax)
     is_patient_root = context.abstract_syntax in _PATIENT_ROOT
     model = Model.PATIENT_ROOT if is_patient_root else Model.STUDY_ROOT
     level = str(identifier.get("QueryRetrieveLevel", "")).strip().upper()
@@ -40,6 +44,19 @@ def read_query(session: Session, message: Message) -> Query:
             FindStatus.IDENTIFIER_DOES_NOT_MATCH_SOP_CLASS, "no Query/Retrieve Level of this model"
         )
     return Query(model, level, identifier, session.peer)
+
+
+def _check_lengths(encoded: bytes, transfer_syntax: str) -> None:
+    """Refuse a key that :func:`read_attributes` would leave out: without it more would match."""
+    syntax = encoding(transfer_syntax)
+    try:
+        for header, end in top_level(encoded, Encoding(syntax.is_explicit, syntax.is_little)):
+            if end > len(encoded):
+                raise Truncated(end)
+            if end - header.value > LONGEST_VALUE and header.vr != b"SQ":
+                raise ArchiveFault(FindStatus.UNABLE_TO_PROCESS, "a key over 64 KiB")
+    except Truncated:
+        raise ArchiveFault(FindStatus.UNABLE_TO_PROCESS, "an identifier cut short") from None
 
 
 def encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:

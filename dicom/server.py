@@ -99,6 +99,10 @@ class _Receiver:
             connection, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return  # Another receiver took it, or the peer is gone.
+        except OSError as error:
+            _LOGGER.error("cannot accept a connection: %s", error.strerror)
+            time.sleep(_STOP_POLL_SECONDS)  # Descriptors are used up: let some be closed.
+            return
         if len(self._threads) >= 2 * self._options.max_associations:
             connection.close()  # Not even rejections are to pile up.
             return

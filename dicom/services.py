@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dicom.association import CommandField, Message
-from dicom.commitment import await_reports, request_commitment
+from dicom.commitment import (
+    await_reports,
+    give_up_reports,
+    request_commitment,
+    take_response,
+)
 from dicom.query import find
 from dicom.retrieve import get, move
 from dicom.session import Session
@@ -32,18 +37,24 @@ def serve(session: Session) -> None:
     Raises:
         AssociationFault: the association ended otherwise.
     """
-    while True:
-        await_reports(session)
-        message = session.association.receive()
-        if message is None:
-            return
-        _service(message)(session, message)
-        session.association.finish(message.command.message_id)
+    try:
+        while (message := _next_message(session)) is not None:
+            _service(message)(session, message)
+            session.association.finish(message.command.message_id)
+    finally:
+        give_up_reports(session)
+
+
+def _next_message(session: Session) -> Message | None:
+    await_reports(session)
+    return session.association.receive()
 
 
 def _service(message: Message) -> Service:
     field, sop_class_uid = message.command.field, message.context.abstract_syntax
-    if field == CommandField.C_CANCEL or message.command.is_response:
+    if message.command.is_response:
+        return take_response
+    if field == CommandField.C_CANCEL:
         return _ignore
     if not message.context.requestor_scu:
         return _refuse_class
@@ -57,7 +68,7 @@ def _echo(session: Session, message: Message) -> None:
 
 
 def _ignore(session: Session, message: Message) -> None:
-    """Take no notice of a C-CANCEL or response that came after its operation had ended."""
+    """Take no notice of a C-CANCEL that came after its operation had ended."""
 
 
 def _refuse_class(session: Session, message: Message) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from dicom.archive import Archive, ArchiveFault, Peer, Right
+from dicom.archive import Archive, ArchiveFault, Commitment, Peer, Right
 from dicom.association import Association, Message, Timeouts
 from dicom.elements import Buffer
 from dicom.status import Status
@@ -40,6 +40,8 @@ class Session:
     options: ServerOptions
     transactions: set[str] = field(default_factory=set)
     """Commitments requested on this association whose reports are still to come."""
+    reports: dict[int, Commitment] = field(default_factory=dict)
+    """Reports sent on this association that the peer has not responded to, by Message ID."""
 
     def reply(
         self,

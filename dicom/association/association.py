@@ -88,11 +88,11 @@ class Association:
         self._body = memoryview(b"")
         self._dataset_context: int | None = None
         self._cancelled: set[int] = set()
-        self._message_ids = count(1)
+        self._message_ids = count()
 
     def next_message_id(self) -> int:
-        """Give a Message ID for a request of our own."""
-        return next(self._message_ids) & 0xFFFF
+        """Give a Message ID for a request of our own, 1 to 65535."""
+        return next(self._message_ids) % 0xFFFF + 1
 
     def receive(self) -> Message | None:
         """Wait for the next message's command set.
@@ -189,6 +189,10 @@ class Association:
             self._remember_cancel(message)
         return message_id in self._cancelled
 
+    def finish(self, message_id: int | None) -> None:
+        """Forget a request that was served, so that its Message ID can be used again."""
+        self._cancelled.discard(message_id or 0)
+
     def release(self) -> None:
         """Release the association and close the connection (PS3.8 7.2).
 
@@ -246,10 +250,6 @@ class Association:
             raise ProtocolFault("a message while another is served", AbortReason.UNEXPECTED_PDU)
         if message.command.message_id_responded is not None:
             self._cancelled.add(message.command.message_id_responded)
-
-    def finish(self, message_id: int | None) -> None:
-        """Forget a request that was served, so that its Message ID can be used again."""
-        self._cancelled.discard(message_id or 0)
 
     def _next_pdv(self, timeout: float | None) -> _Pdv | None:
         while not self._body:

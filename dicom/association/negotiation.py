@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from dicom.association.faults import ProtocolFault
+from dicom.association.faults import AssociationFault, ProtocolFault
 from dicom.association.pdu import PduType, encode_pdu
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -18,6 +18,7 @@ _ITEM = struct.Struct(">BxH")
 _LENGTH = struct.Struct(">L")
 _UID_LENGTH = struct.Struct(">H")
 _PROTOCOL_VERSION = 1
+_LONGEST_ITEM = 0xFFFF
 
 
 class Item(IntEnum):
@@ -181,15 +182,13 @@ def _encode_body(pdu: AssociateRequest | AssociateAccept, contexts: bytes) -> by
 
 
 def _encode_proposal(context: ProposedContext) -> bytes:
-    syntaxes = b"".join(
-        _item(Item.TRANSFER_SYNTAX, uid.encode("latin-1")) for uid in context.transfer_syntaxes
-    )
-    abstract = _item(Item.ABSTRACT_SYNTAX, context.abstract_syntax.encode("latin-1"))
+    syntaxes = b"".join(_item(Item.TRANSFER_SYNTAX, _uid(uid)) for uid in context.transfer_syntaxes)
+    abstract = _item(Item.ABSTRACT_SYNTAX, _uid(context.abstract_syntax))
     return _item(Item.PROPOSED_CONTEXT, bytes((context.context_id, 0, 0, 0)) + abstract + syntaxes)
 
 
 def _encode_answer(context: ContextAnswer) -> bytes:
-    syntax = _item(Item.TRANSFER_SYNTAX, context.transfer_syntax.encode("latin-1"))
+    syntax = _item(Item.TRANSFER_SYNTAX, _uid(context.transfer_syntax))
     return _item(Item.CONTEXT_ANSWER, bytes((context.context_id, 0, context.result, 0)) + syntax)
 
 
@@ -205,7 +204,7 @@ def _encode_user(user: UserInformation) -> bytes:
 
 
 def _encode_role(role: RoleSelection) -> bytes:
-    uid = role.sop_class_uid.encode("latin-1")
+    uid = _uid(role.sop_class_uid)
     return _item(
         Item.ROLE_SELECTION, _UID_LENGTH.pack(len(uid)) + uid + bytes((role.scu, role.scp))
     )
@@ -293,11 +292,18 @@ def _items(value: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _item(kind: Item, value: bytes) -> bytes:
+    if len(value) > _LONGEST_ITEM:
+        raise AssociationFault(f"an item 0x{kind:02X} of {len(value)} bytes cannot be sent")
     return _ITEM.pack(kind, len(value)) + value
 
 
+def _uid(uid: str) -> bytes:
+    """Encode a UID; those of stored instances are opaque, and may not even be ASCII."""
+    return uid.encode("latin-1", "replace")
+
+
 def _ae_title(title: str) -> bytes:
-    return title.encode("latin-1")[:16].ljust(16)
+    return title.encode("latin-1", "replace")[:16].ljust(16)
 
 
 def _text(value: memoryview | bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -168,10 +169,11 @@ class PduStream:
         Closing with unread bytes would reset the connection and could take an A-ABORT or
         A-ASSOCIATE-RJ away from the peer; so its bytes are thrown away for a moment first.
         """
+        deadline = time.monotonic() + _DRAIN_SECONDS
         try:
             self._connection.shutdown(socket.SHUT_WR)
             self._connection.settimeout(_DRAIN_SECONDS)
-            while self._connection.recv_into(self._buffer):
+            while self._connection.recv_into(self._buffer) and time.monotonic() < deadline:
                 continue
         except OSError:
             return  # The peer is gone already: there is nobody to be polite to.
