@@ -14,15 +14,13 @@ from dicom.part10 import NotDicom, split_part10
 from dicom.syntax import RADIOLITH_SYNTAX, encoding
 from service.errors import DataFault, Unparsable
 from service.home import Home
-from service.receive import Origin, Reception
+from service.receive import IMPORT_ADDRESS, Origin, Reception
 from service.sources import UNREADABLE, Offer, Skipped, offers
 
 FIRST_BYTES: Final = 64 * 2**10
 """As much of a file as :func:`dicom.part10.split_part10` wants to see."""
 FRAGMENT: Final = 2**20
 MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
-IMPORT_ADDRESS: Final = "import"
-"""Stands where a C-STORE has the peer's address."""
 
 Progress = Callable[[Offer], None]
 """Told each file when it is done with."""

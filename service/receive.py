@@ -28,6 +28,9 @@ from service.sequence import utc_now
 COMMENT_LENGTH: Final = 64
 """Characters of an Error Comment (0000,0902), of VR LO."""
 
+IMPORT_ADDRESS: Final = "import"
+"""Stands where a C-STORE has the peer's network address."""
+
 _log = structlog.get_logger()
 
 
