@@ -155,6 +155,13 @@ def chunk_bytes(length: int) -> int:
     return size
 
 
+def pieces(data: Buffer) -> Iterator[memoryview]:
+    """Cut what becomes a stream into the contents of its chunks."""
+    view, size = memoryview(data), chunk_bytes(len(data))
+    for offset in range(0, len(view), size):
+        yield view[offset : offset + size]
+
+
 def _compare(header: PartHeader, expected: PartHeader) -> None:
     """Tell by its clear header a part that stands in the wrong place from one that is cut short."""
     if header.length > expected.length:
