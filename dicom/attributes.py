@@ -9,6 +9,7 @@ import pydicom.config
 from pydicom.charset import convert_encodings
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 from pydicom.values import convert_value
@@ -138,7 +139,7 @@ def _read_element(
     try:
         converted: Any = convert_value(name, raw, encodings)
         return DataElement(raw.tag, name, converted, already_converted=True)
-    except (ValueError, TypeError, NotImplementedError, ArithmeticError):
+    except (BytesLengthException, ValueError, TypeError, NotImplementedError, ArithmeticError):
         return _as_opaque(raw, is_text=vr in TEXT_VRS)
 
 
