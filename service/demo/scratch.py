@@ -10,8 +10,10 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -117,6 +119,12 @@ class ScratchArchive:
         raise ScratchFault(f"serve ended before it was ready; see {self.home / 'serve.log'}")
 
 
+def unused_port() -> int:
+    """Name a TCP port of loopback that nothing listens on now."""
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 def command() -> list[str]:
     """Name the `radiolith` of the environment that runs this module."""
     return [str(Path(sys.executable).with_name("radiolith"))]
@@ -125,8 +133,6 @@ def command() -> list[str]:
 @contextmanager
 def _limit(process: subprocess.Popen[str], seconds: float) -> Iterator[None]:
     """Kill the process if the block takes longer, so that reading its output ends."""
-    import threading
-
     alarm = threading.Timer(seconds, process.kill)
     alarm.start()
     try:

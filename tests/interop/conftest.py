@@ -15,8 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from service.demo.peer import Peer
-from service.demo.scratch import ScratchArchive
-from tests.conftest import unused_port
+from service.demo.scratch import ScratchArchive, unused_port
 from tests.waiting import wait_for
 
 PEER_ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
@@ -44,7 +43,7 @@ class Dcmtk:
         """Run the bit-preserving storage SCP that takes any class and syntax it knows."""
         folder.mkdir(parents=True, exist_ok=True)
         tool = self.find_tool("storescp")
-        arguments = ["+B", "-pm", "+xa", "--fork", "-aet", ae_title, "-od", folder, str(port)]
+        arguments = ["+B", "-pm", "+xa", "--fork", "-aet", ae_title, "-od", str(folder), str(port)]
         process = subprocess.Popen(
             [tool, *arguments], env=PEER_ENVIRONMENT, stdout=subprocess.DEVNULL
         )

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from service.demo.peer import Peer, Received, Sample, read_sample
-from service.demo.scratch import ScratchArchive
-from tests.conftest import unused_port
+from service.demo.scratch import ScratchArchive, unused_port
 from tests.interop.conftest import Dcmtk
 
 pytestmark = pytest.mark.interop
@@ -35,7 +34,8 @@ def rounds(samples: list[Sample]) -> Iterator[list[Sample]]:
     left = samples
     while left:
         seen: set[str] = set()
-        now, later = [], []
+        now: list[Sample] = []
+        later: list[Sample] = []
         for sample in left:
             uids = {sample.sop_instance_uid, sample.affected_uid}
             (later if uids & seen else now).append(sample)

@@ -11,8 +11,7 @@ from pydicom.dataset import FileDataset
 from pydicom.filereader import dcmread
 
 from service.demo.peer import Peer, Received, Sample, read_sample
-from service.demo.scratch import ScratchArchive
-from tests.conftest import unused_port
+from service.demo.scratch import ScratchArchive, unused_port
 from tests.interop.conftest import Dcmtk, run_tool
 
 pytestmark = pytest.mark.interop
@@ -136,5 +135,5 @@ def test_getscu_gets_the_bytes(dcmtk: Dcmtk, control: list[Sample], tmp_path: Pa
 
 
 def test_movescu_to_an_unknown_destination_fails(dcmtk: Dcmtk, control: list[Sample]) -> None:
-    with pytest.raises(AssertionError, match="(?i)MoveDestinationUnknown|0xa801"):
+    with pytest.raises(AssertionError, match=r"(?i)MoveDestinationUnknown|0xa801"):
         dcmtk.call("movescu", "-v", "-aem", "NOWHERE", *keys_of(control[0]))
