@@ -1,0 +1,30 @@
+"""The SQL index: patients to revisions, nodes, commitments, corrections and the audit trail."""
+
+from service.index.claims import Journalled
+from service.index.commitments import Due
+from service.index.corrections import Author, Corrected, patient
+from service.index.coverage import Servable
+from service.index.index import Index
+from service.index.intake import Added
+from service.index.levels import Level
+from service.index.policy import Policy
+from service.index.revisions import RevisionFacts
+from service.index.statistics import Statistics
+from service.index.trail import Break, Entry
+
+__all__ = [
+    "Added",
+    "Author",
+    "Break",
+    "Corrected",
+    "Due",
+    "Entry",
+    "Index",
+    "Journalled",
+    "Level",
+    "Policy",
+    "RevisionFacts",
+    "Servable",
+    "Statistics",
+    "patient",
+]

@@ -1,0 +1,184 @@
+"""Storage commitment transactions (PS3.4 Annex J): rows, so that they outlive a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from dicom.archive import Commitment, CommitmentItem, Peer
+from dicom.status import FailureReason
+from service.index import trail
+from service.index.database import AnyRow, Database
+from service.index.tables import (
+    JOURNALLED,
+    CommitmentReference,
+    CommitmentRequest,
+    Instance,
+    Revision,
+)
+from service.sequence import utc_now
+
+_SECOND: Final = 1_000_000
+_LOOK_AGAIN_S: Final = 1.0
+"""Seconds until a transaction whose instances are still being archived is looked at again."""
+_LONGEST_RETRY_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A transaction whose report is to be sent now."""
+
+    id: int
+    attempts: int
+    """How many times it was tried already."""
+    commitment: Commitment
+    """With the outcome of every item."""
+
+
+class Commitments:
+    """The transactions of one archive."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, commitment: Commitment, wait_s: float) -> int:
+        """Record a request, whose instances may take ``wait_s`` seconds to be archived."""
+        now = utc_now()
+        with self._database.write() as connection:
+            number: int = connection.execute(
+                insert(CommitmentRequest)
+                .values(
+                    transaction_uid=commitment.transaction_uid,
+                    calling_ae=commitment.peer.calling_ae,
+                    called_ae=commitment.peer.called_ae,
+                    address=commitment.peer.address,
+                    requested_at=now,
+                    deadline=now + int(wait_s * _SECOND),
+                    next_attempt=now,
+                    attempts=0,
+                    delivered=False,
+                )
+                .returning(CommitmentRequest.id)
+            ).scalar_one()
+            rows = [
+                {
+                    "commitment_id": number,
+                    "position": position,
+                    "sop_class_uid": item.sop_class_uid,
+                    "sop_instance_uid": item.sop_instance_uid,
+                }
+                for position, item in enumerate(commitment.items)
+            ]
+            if rows:
+                connection.execute(insert(CommitmentReference), rows)
+            trail.append(connection, "commitment requested", _details(commitment, len(rows)))
+        return number
+
+    def due(self, limit: int = 16) -> list[Due]:
+        """Give transactions to be reported now, each item's outcome filled in.
+
+        A transaction is due when no item waits in the journal any more, or its time is over.
+        """
+        now = utc_now()
+        statement = (
+            select(CommitmentRequest.__table__)
+            .where(CommitmentRequest.next_attempt <= now)
+            .order_by(CommitmentRequest.next_attempt, CommitmentRequest.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            looked_at = [
+                (row, _outcomes(connection, row.id)) for row in connection.execute(statement).all()
+            ]
+        due = []
+        for row, (items, waiting) in looked_at:
+            if waiting and row.deadline > now:
+                self._put_off(row.id, now)
+            else:
+                due.append(Due(row.id, row.attempts, _commitment(row, items)))
+        return due
+
+    def reported(self, number: int, *, delivered: bool, retries: int, retry_s: float) -> None:
+        """Note an attempt to deliver a report: done, or tried again later, or given up.
+
+        The pause is ``retry_s`` after the first attempt and doubles with each one, up to an hour.
+        """
+        with self._database.write() as connection:
+            row = connection.execute(
+                select(CommitmentRequest.__table__).where(CommitmentRequest.id == number)
+            ).one()
+            attempts = row.attempts + 1
+            pause_s = min(retry_s * 2 ** min(row.attempts, 30), _LONGEST_RETRY_S)
+            again = None if delivered or attempts >= retries else utc_now() + int(pause_s * _SECOND)
+            connection.execute(
+                update(CommitmentRequest)
+                .where(CommitmentRequest.id == number)
+                .values(attempts=attempts, delivered=delivered, next_attempt=again)
+            )
+            details = {"transaction_uid": row.transaction_uid, "delivered": delivered}
+            trail.append(connection, "commitment reported", details | {"attempt": attempts})
+
+    def pending(self) -> int:
+        """Count the transactions that are neither delivered nor given up."""
+        statement = select(CommitmentRequest.id).where(CommitmentRequest.next_attempt.is_not(None))
+        with self._database.read() as connection:
+            return len(connection.execute(statement).all())
+
+    def _put_off(self, number: int, now: int) -> None:
+        later = now + int(_LOOK_AGAIN_S * _SECOND)
+        with self._database.write() as connection:
+            connection.execute(
+                update(CommitmentRequest)
+                .where(CommitmentRequest.id == number)
+                .values(next_attempt=later)
+            )
+
+
+def _details(commitment: Commitment, items: int) -> dict[str, Any]:
+    return {
+        "transaction_uid": commitment.transaction_uid,
+        "calling_ae": commitment.peer.calling_ae,
+        "items": items,
+    }
+
+
+def _commitment(row: AnyRow, items: Sequence[CommitmentItem]) -> Commitment:
+    peer = Peer(row.calling_ae, row.called_ae, row.address)
+    return Commitment(row.transaction_uid, peer, items)
+
+
+def _outcomes(connection: Connection, number: int) -> tuple[list[CommitmentItem], bool]:
+    """Judge each item; say whether one of them may still be archived."""
+    statement = (
+        select(CommitmentReference.sop_class_uid, CommitmentReference.sop_instance_uid)
+        .where(CommitmentReference.commitment_id == number)
+        .order_by(CommitmentReference.position)
+    )
+    items, waiting = [], False
+    for row in connection.execute(statement).all():
+        item, waits = _judge(connection, CommitmentItem(row.sop_class_uid, row.sop_instance_uid))
+        items.append(item)
+        waiting |= waits
+    return items, waiting
+
+
+def _judge(connection: Connection, item: CommitmentItem) -> tuple[CommitmentItem, bool]:
+    """Success only where every revision of the instance is in a verified object."""
+    uid = item.sop_instance_uid.strip(" \0")
+    statement = (
+        select(Revision.state, Revision.sop_class_uid, Revision.command_sop_class_uid)
+        .join(Instance, Instance.id == Revision.instance_id)
+        .where(or_(Instance.sop_instance_uid == uid, Revision.command_sop_instance_uid == uid))
+    )
+    rows = connection.execute(statement).all()
+    if not rows:
+        return replace(item, failure=FailureReason.NO_SUCH_OBJECT_INSTANCE), False
+    classes = {uid for row in rows for uid in (row.sop_class_uid, row.command_sop_class_uid)}
+    if item.sop_class_uid.strip(" \0") not in classes:
+        return replace(item, failure=FailureReason.CLASS_INSTANCE_CONFLICT), False
+    if any(row.state == JOURNALLED for row in rows):
+        return replace(item, failure=FailureReason.PROCESSING_FAILURE), True
+    return item, False

@@ -1,0 +1,311 @@
+"""Corrections: merge or rename patients, move a study; what queries see changes, no byte does.
+
+A correction names patients and studies by their keys, not by rows, so that it also applies to what
+is received later. What is effective follows from the received values and the corrections that are
+not undone, applied in the order they were made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydicom.datadict import dictionary_VR
+from pydicom.dataset import Dataset
+from sqlalchemy import Connection, insert, or_, select, update
+
+from service.errors import Conflict, Unknown
+from service.index import trail
+from service.index.attributes import Attributes, dataset_of, from_json, to_json
+from service.index.database import Database
+from service.index.identity import PATIENT_ID, columns, patient_key
+from service.index.levels import Level, home, part, tag_of
+from service.index.tables import Correction, Instance, Patient, Revision, Series, Study
+from service.sequence import utc_now
+
+MERGE: Final = "merge"
+RENAME: Final = "rename"
+MOVE: Final = "move"
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """One correction as it was entered."""
+
+    id: int
+    kind: str
+    details: Mapping[str, Any]
+    by: str
+    at: int
+    reason: str
+    undone_by: str | None
+    undone_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who makes a correction, and why."""
+
+    by: str
+    reason: str
+
+
+class Corrections:
+    """The corrections of one index. Patients are named by key: :func:`patient`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def merge(self, source: str, target: str, author: Author) -> int:
+        """Show all studies of patient ``source`` under ``target``; give the correction's number.
+
+        Raises:
+            Unknown: one of them is no patient of the archive.
+            Conflict: they are the same, or ``target`` was itself merged into another.
+        """
+        with self._database.write() as connection:
+            _require_patient(connection, source)
+            _require_target(connection, source, target)
+            return _enter(connection, MERGE, {"source": source, "target": target}, author)
+
+    def rename(self, patient: str, changes: Mapping[str, str], author: Author) -> int:
+        """Show other patient attributes: ``changes`` maps keywords of the patient level to values.
+
+        Raises:
+            Unknown: no such patient.
+            Conflict: an attribute isn't the patient's, or the new Patient ID is another patient's.
+        """
+        tags = {_patient_tag(name): value for name, value in changes.items()}
+        with self._database.write() as connection:
+            row = _require_patient(connection, patient)
+            if PATIENT_ID in tags:
+                _require_free(connection, row, from_json(row.attributes), tags[PATIENT_ID])
+            return _enter(connection, RENAME, {"patient": patient, "changes": tags}, author)
+
+    def move(self, study_uid: str, target: str, author: Author, source: str | None = None) -> int:
+        """Show one study under another patient.
+
+        Args:
+            study_uid: its Study Instance UID.
+            target: the patient it belongs to.
+            author: who decides, and why.
+            source: the patient it was received under, needed where several have such a study.
+
+        Raises:
+            Unknown: no such study or patient.
+            Conflict: several patients have such a study, or ``target`` was merged into another.
+        """
+        with self._database.write() as connection:
+            owner = _owner(connection, study_uid, source)
+            _require_target(connection, None, target)
+            details = {"study_uid": study_uid, "patient": owner, "target": target}
+            return _enter(connection, MOVE, details, author)
+
+    def undo(self, correction: int, by: str) -> None:
+        """Take a correction back; later ones stay in force.
+
+        Raises:
+            Unknown: no such correction is in force.
+        """
+        with self._database.write() as connection:
+            undone = connection.execute(
+                update(Correction)
+                .where(Correction.id == correction, Correction.undone_at.is_(None))
+                .values(undone_by=by, undone_at=utc_now())
+            )
+            if undone.rowcount != 1:
+                raise Unknown(f"no correction {correction} is in force")
+            reapply(connection)
+            trail.append(connection, "correction undone", {"correction": correction, "by": by})
+
+    def list(self) -> list[Corrected]:
+        """Give all corrections, undone ones too, in the order they were made."""
+        with self._database.read() as connection:
+            statement = select(Correction.__table__).order_by(Correction.id)
+            return [
+                Corrected(row.id, row.kind, json.loads(row.details), *row[3:])
+                for row in connection.execute(statement)
+            ]
+
+    def coerced(self, revision_id: int) -> Dataset | None:
+        """Give the patient attributes of a revision that corrections made differ, None if none."""
+        statement = (
+            select(Revision.attributes, Patient.attributes.label("effective"))
+            .join(Instance, Instance.id == Revision.instance_id)
+            .join(Series, Series.id == Instance.series_id)
+            .join(Study, Study.id == Series.study_id)
+            .join(Patient, Patient.id == Study.shown_patient_id)
+            .where(
+                Revision.id == revision_id,
+                or_(Study.shown_patient_id != Study.patient_id, Patient.received.is_not(None)),
+            )
+        )
+        with self._database.read() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            return None
+        received = part(from_json(row.attributes), Level.PATIENT)
+        effective = part(from_json(row.effective), Level.PATIENT)
+        changed = {tag: value for tag, value in effective.items() if received.get(tag) != value}
+        return dataset_of(changed) if changed else None
+
+
+def patient(patient_id: str, issuer: str = "", study_uid: str = "") -> str:
+    """Name a patient: by Patient ID and issuer, or by the only study where the ID is empty."""
+    return patient_key({PATIENT_ID: ["LO", patient_id], "00100021": ["LO", issuer]}, study_uid)
+
+
+def shown_patient(connection: Connection, key: str, study_uid: str) -> int | None:
+    """Give the row of the patient that a study is shown under, None if it is its own."""
+    shown = _shown(_in_force(connection), key, study_uid)
+    if shown == key:
+        return None
+    return connection.scalars(select(Patient.id).where(Patient.key == shown)).one_or_none()
+
+
+def effective(connection: Connection, key: str, received: Attributes) -> Attributes:
+    """Apply the corrections in force to a patient's received attributes."""
+    return _renamed(_in_force(connection), key, received)
+
+
+def reapply(connection: Connection) -> None:
+    """Bring everything effective in line with the corrections in force."""
+    in_force = _in_force(connection)
+    connection.execute(update(Study).values(shown_patient_id=Study.patient_id).where(_IS_MOVED))
+    keys = {details["source"] for kind, details in in_force if kind == MERGE}
+    uids = {details["study_uid"] for kind, details in in_force if kind == MOVE}
+    statement = (
+        select(Study.id, Study.study_uid, Patient.key)
+        .join(Patient, Patient.id == Study.patient_id)
+        .where(or_(Patient.key.in_(keys), Study.study_uid.in_(uids)))
+    )
+    for row in connection.execute(statement).all():
+        target = select(Patient.id).where(Patient.key == _shown(in_force, row.key, row.study_uid))
+        connection.execute(
+            update(Study)
+            .where(Study.id == row.id)
+            .values(shown_patient_id=target.scalar_subquery())
+        )
+    _rename_all(connection, in_force)
+
+
+_IS_MOVED: Final = Study.shown_patient_id != Study.patient_id
+
+_InForce = Sequence[tuple[str, dict[str, Any]]]
+
+
+def _in_force(connection: Connection) -> _InForce:
+    statement = (
+        select(Correction.kind, Correction.details)
+        .where(Correction.undone_at.is_(None))
+        .order_by(Correction.id)
+    )
+    return [(row.kind, json.loads(row.details)) for row in connection.execute(statement)]
+
+
+def _shown(in_force: _InForce, key: str, study_uid: str) -> str:
+    shown = key
+    for kind, details in in_force:
+        if kind == MERGE and details["source"] == shown:
+            shown = details["target"]
+        if kind == MOVE and (details["patient"], details["study_uid"]) == (key, study_uid):
+            shown = details["target"]
+    return shown
+
+
+def _renamed(in_force: _InForce, key: str, received: Attributes) -> Attributes:
+    renamed = dict(received)
+    for kind, details in in_force:
+        if kind == RENAME and details["patient"] == key:
+            for tag, value in details["changes"].items():
+                renamed[tag] = [_vr(tag), value] if value else [_vr(tag)]
+    return renamed
+
+
+def _rename_all(connection: Connection, in_force: _InForce) -> None:
+    keys = {details["patient"] for kind, details in in_force if kind == RENAME}
+    statement = select(Patient.id, Patient.key, Patient.attributes, Patient.received).where(
+        or_(Patient.received.is_not(None), Patient.key.in_(keys))
+    )
+    for row in connection.execute(statement).all():
+        received = row.received or row.attributes
+        renamed = _renamed(in_force, row.key, from_json(received))
+        connection.execute(
+            update(Patient)
+            .where(Patient.id == row.id)
+            .values(
+                attributes=to_json(renamed),
+                received=received if row.key in keys else None,
+                **columns(Level.PATIENT, renamed),
+            )
+        )
+
+
+def _enter(connection: Connection, kind: str, details: Mapping[str, Any], author: Author) -> int:
+    number: int = connection.execute(
+        insert(Correction)
+        .values(
+            kind=kind, details=json.dumps(details), by=author.by, at=utc_now(), reason=author.reason
+        )
+        .returning(Correction.id)
+    ).scalar_one()
+    reapply(connection)
+    trail.append(connection, "correction", {"correction": number, "kind": kind, "by": author.by})
+    return number
+
+
+def _vr(tag: str) -> str:
+    return dictionary_VR(int(tag, 16))
+
+
+def _patient_tag(name: str) -> str:
+    try:
+        tag = tag_of(name)
+    except ValueError as error:
+        raise Conflict(str(error)) from None
+    if home(tag) is not Level.PATIENT:
+        raise Conflict(f"{name} is no attribute of a patient (PS3.3 C.7.1.1)")
+    return tag
+
+
+def _require_patient(connection: Connection, key: str) -> Any:
+    row = connection.execute(select(Patient.__table__).where(Patient.key == key)).one_or_none()
+    if row is None:
+        raise Unknown("no such patient")
+    return row
+
+
+def _require_target(connection: Connection, source: str | None, target: str) -> None:
+    _require_patient(connection, target)
+    merged = {details["source"] for kind, details in _in_force(connection) if kind == MERGE}
+    if target in merged:
+        raise Conflict("the target was merged into another patient")
+    if source == target:
+        raise Conflict("a patient cannot be merged into itself")
+    if source in merged:
+        raise Conflict("the patient was merged already")
+
+
+def _require_free(connection: Connection, row: Any, attributes: Attributes, new_id: str) -> None:
+    key = patient_key({**attributes, PATIENT_ID: ["LO", new_id]}, "")
+    taken = connection.scalar(select(Patient.id).where(Patient.key == key, Patient.id != row.id))
+    if taken is not None:
+        raise Conflict("another patient has that Patient ID: merge them instead")
+
+
+def _owner(connection: Connection, study_uid: str, source: str | None) -> str:
+    statement = (
+        select(Patient.key)
+        .join(Study, Study.patient_id == Patient.id)
+        .where(Study.study_uid == study_uid)
+    )
+    owners = list(connection.scalars(statement))
+    if source is not None:
+        owners = [key for key in owners if key == source]
+    if not owners:
+        raise Unknown("no such study")
+    if len(owners) > 1:
+        raise Conflict("several patients have a study of that UID: name the patient too")
+    return owners[0]

@@ -1,0 +1,147 @@
+"""One SQL database behind the index: how transactions begin, what SQLite must promise."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.errors import Busy, IndexFault, OutOfSpace
+
+_FULL: Final = 2
+"""SQLite's number for ``synchronous=FULL``: every commit is on the disk before it returns."""
+
+_RACED: Final = ("40001", "40P01")
+"""PostgreSQL's SQLSTATEs of serialization failures and deadlocks."""
+
+_POOL: Final = 64
+"""Connections at most: one for each association thread of a receiver that is in a query."""
+
+
+AnyRow = Row[*tuple[Any, ...]]
+AnySelect = Select[*tuple[Any, ...]]
+
+
+class Raced(IndexFault):
+    """Another transaction wrote the same rows first; the same transaction now finds them."""
+
+
+class Database:
+    """Connections to one database. Open it after a fork: neither engine nor SQLite survives one."""
+
+    def __init__(self, url: str, busy_timeout_s: float) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine = _sqlite_engine(url, busy_timeout_s) if self.is_sqlite else _engine(url)
+        self._reader = self._engine.execution_options(radiolith_read=True)
+        # SQLite has one writer. Threads of a process wait here, woken at once, not in its polling.
+        self._turn = Lock()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for migrations."""
+        return self._engine
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Run a transaction that may write: committed at the end of the block, durable then.
+
+        Raises:
+            Busy: another process kept the database locked for longer than the busy timeout.
+            OutOfSpace: the database's disk is full.
+            IndexFault: the database failed otherwise.
+        """
+        with (
+            _faults(),
+            self._turn if self.is_sqlite else _no_turn(),
+            self._engine.begin() as opened,
+        ):
+            yield opened
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Run a transaction that only reads; on SQLite it waits for no writer.
+
+        Raises:
+            IndexFault: the database failed.
+        """
+        with _faults(), self._reader.begin() as opened:
+            yield opened
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _no_turn() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Tell the database's errors as ours. Parameters are patient data and stay hidden."""
+    try:
+        yield
+    except DBAPIError as error:
+        code = getattr(error.orig, "sqlite_errorname", "")
+        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise Busy("the index is locked by another process") from error
+        if code == "SQLITE_FULL":
+            raise OutOfSpace("the index's disk is full") from error
+        state = getattr(error.orig, "sqlstate", None)
+        kind = Raced if isinstance(error, IntegrityError) or state in _RACED else IndexFault
+        raise kind(f"{type(error).__name__} {code or state}") from error
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=_POOL)
+
+
+def _sqlite_engine(url: str, busy_timeout_s: float) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=_POOL,
+        max_overflow=0,
+        connect_args={"timeout": busy_timeout_s},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    """Set what SQLite keeps per connection, and make sure that it obeys."""
+    connection.isolation_level = None  # our own BEGIN, not the driver's
+    _into_wal(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if connection.execute("PRAGMA synchronous").fetchone()[0] != _FULL:
+        raise IndexFault("SQLite does not take synchronous=FULL: commits would not be durable")
+
+
+def _into_wal(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log. SQLite's busy timeout does not cover this one lock."""
+    for wait_s in (0.01, 0.03, 0.1, 0.3, 1.0, 0.0):
+        try:
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError:
+            mode = "locked"
+        if mode == "wal":
+            return
+        time.sleep(wait_s)
+    raise IndexFault(f"SQLite does not take journal_mode=WAL here: it stays {mode}")
+
+
+def _begin(connection: Connection) -> None:
+    """Take the write lock first: a read lock that is to become one can fail at once."""
+    reads: Any = connection.get_execution_options().get("radiolith_read")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,170 @@
+"""Patient, study and series rows of an instance: found, made, or brought up to date."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, insert, select, update
+
+from service.index import corrections
+from service.index.attributes import Attributes, from_json, merge, to_json
+from service.index.database import AnyRow
+from service.index.identity import Identity, columns
+from service.index.levels import Level, part
+from service.index.tables import Instance, Patient, Series, Study
+
+
+def settle(
+    connection: Connection, identity: Identity, attributes: Attributes, sequence: int
+) -> int:
+    """Give the series row that an instance belongs in, making what is not there yet.
+
+    Attributes of the levels come from the instance with the latest receive sequence that has them.
+    """
+    found = _find(connection, identity)
+    if found is None:
+        patient = _make_patient(connection, identity, attributes, sequence)
+    else:
+        patient = found.patient
+        _refresh_patient(connection, found, attributes, sequence)
+    if found is None or found.study is None:
+        study = _make_study(connection, identity, patient, attributes, sequence)
+    else:
+        study = found.study
+        _refresh(connection, Level.STUDY, study, found, attributes, sequence)
+    if found is None or found.series is None:
+        values = _values(Level.SERIES, part(attributes, Level.SERIES), sequence)
+        return _insert(connection, Series, study_id=study, series_uid=identity.series_uid, **values)
+    series: int = found.series
+    _refresh(connection, Level.SERIES, series, found, attributes, sequence)
+    return series
+
+
+def prune(connection: Connection, series_id: int) -> None:
+    """Remove a series that its last instance has left, and what that leaves empty above it."""
+    study_id = _remove_empty(connection, Series, series_id, Series.study_id, Instance.series_id)
+    if study_id is None:
+        return
+    patient_id = _remove_empty(connection, Study, study_id, Study.patient_id, Series.study_id)
+    if patient_id is None:
+        return
+    shown_here = select(Study.id).where(Study.shown_patient_id == patient_id).exists()
+    if not connection.scalar(select(shown_here)):
+        _remove_empty(connection, Patient, patient_id, Patient.id, Study.patient_id)
+
+
+def _find(connection: Connection, identity: Identity) -> AnyRow | None:
+    under_patient = and_(Study.patient_id == Patient.id, Study.study_uid == identity.study_uid)
+    under_study = and_(Series.study_id == Study.id, Series.series_uid == identity.series_uid)
+    statement = (
+        select(
+            Patient.id.label("patient"), Study.id.label("study"), Series.id.label("series"),
+            Patient.attributes.label("attributes_0"), Patient.sequence.label("sequence_0"),
+            Study.attributes.label("attributes_1"), Study.sequence.label("sequence_1"),
+            Series.attributes.label("attributes_2"), Series.sequence.label("sequence_2"),
+            Patient.received, Patient.key,
+        )
+        .select_from(Patient)
+        .outerjoin(Study, under_patient)
+        .outerjoin(Series, under_study)
+        .where(Patient.key == identity.patient_key)
+    )  # fmt: skip
+    return connection.execute(statement).one_or_none()
+
+
+def _make_patient(
+    connection: Connection, identity: Identity, attributes: Attributes, sequence: int
+) -> int:
+    values = _values(Level.PATIENT, part(attributes, Level.PATIENT), sequence)
+    return _insert(connection, Patient, key=identity.patient_key, **values)
+
+
+def _make_study(
+    connection: Connection,
+    identity: Identity,
+    patient: int,
+    attributes: Attributes,
+    sequence: int,
+) -> int:
+    same_uid = Study.study_uid == identity.study_uid
+    ambiguous = connection.scalar(select(select(Study.id).where(same_uid).exists()))
+    if ambiguous:
+        connection.execute(update(Study).where(same_uid).values(ambiguous=True))
+    shown = corrections.shown_patient(connection, identity.patient_key, identity.study_uid)
+    return _insert(
+        connection,
+        Study,
+        patient_id=patient,
+        shown_patient_id=patient if shown is None else shown,
+        study_uid=identity.study_uid,
+        ambiguous=bool(ambiguous),
+        **_values(Level.STUDY, part(attributes, Level.STUDY), sequence),
+    )
+
+
+def _refresh_patient(
+    connection: Connection, found: AnyRow, attributes: Attributes, sequence: int
+) -> None:
+    if found.received is None:
+        _refresh(connection, Level.PATIENT, found.patient, found, attributes, sequence)
+        return
+    received = from_json(found.received)
+    merged = _merged(received, part(attributes, Level.PATIENT), found.sequence_0, sequence)
+    if merged == received:
+        return
+    effective = corrections.effective(connection, found.key, merged)
+    values = _values(Level.PATIENT, effective, max(sequence, found.sequence_0))
+    connection.execute(
+        update(Patient)
+        .where(Patient.id == found.patient)
+        .values(received=to_json(merged), **values)
+    )
+
+
+def _refresh(
+    connection: Connection,
+    level: Level,
+    row: int,
+    found: AnyRow,
+    attributes: Attributes,
+    sequence: int,
+) -> None:
+    present = from_json(getattr(found, f"attributes_{level.value}"))
+    known: int = getattr(found, f"sequence_{level.value}")
+    merged = _merged(present, part(attributes, level), known, sequence)
+    if merged != present:
+        table = _TABLES[level]
+        values = _values(level, merged, max(sequence, known))
+        connection.execute(update(table).where(table.id == row).values(**values))
+
+
+_TABLES: Final[dict[Level, type[Any]]] = {
+    Level.PATIENT: Patient,
+    Level.STUDY: Study,
+    Level.SERIES: Series,
+}
+
+
+def _merged(present: Attributes, new: Attributes, known: int, sequence: int) -> Attributes:
+    return merge(present, new) if sequence >= known else merge(new, present)
+
+
+def _values(level: Level, attributes: Attributes, sequence: int) -> dict[str, Any]:
+    written = to_json(attributes)
+    return {"attributes": written, "sequence": sequence, **columns(level, attributes)}
+
+
+def _insert(connection: Connection, table: type[Any], **values: Any) -> int:
+    row: int = connection.execute(insert(table).values(**values).returning(table.id)).scalar_one()
+    return row
+
+
+def _remove_empty(
+    connection: Connection, table: type[Any], row: int, above: Any, child: Any
+) -> int | None:
+    """Delete a row that nothing refers to any more; give the row above it, None if it stays."""
+    if connection.scalar(select(select(child).where(child == row).exists())):
+        return None
+    parent: int = connection.scalars(select(above).where(table.id == row)).one()
+    connection.execute(table.__table__.delete().where(table.id == row))
+    return parent

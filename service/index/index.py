@@ -1,0 +1,151 @@
+"""The index: one SQL database that says what the archive holds, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pydicom.dataset import Dataset
+from sqlalchemy import func, make_url, select
+
+from dicom.archive import Match, Query
+from service.errors import Missing
+from service.index import coverage, intake, query, schema
+from service.index.attributes import attributes_of
+from service.index.claims import Claims, Journalled
+from service.index.commitments import Commitments
+from service.index.corrections import Corrections
+from service.index.coverage import Servable
+from service.index.database import Database, Raced
+from service.index.intake import Added
+from service.index.nodes import Nodes
+from service.index.policy import Policy
+from service.index.revisions import Revisions
+from service.index.statistics import Statistics, statistics
+from service.index.tables import Revision
+from service.index.trail import Trail
+from service.records import ObjectFacts, Received
+
+_RACES: Final = 10
+"""Attempts at a transaction that others beat: each attempt finds the rows that it lost to."""
+
+
+class Index:
+    """One archive's index. Open it in each process, after a fork; threads may share it."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database = database
+        self._policy = policy
+        self._claims = Claims(database)
+        self.nodes = Nodes(database)
+        self.trail = Trail(database)
+        self.commitments = Commitments(database)
+        self.corrections = Corrections(database)
+        self.revisions = Revisions(database)
+
+    @classmethod
+    def open(cls, url: str, policy: Policy | None = None, *, create: bool = False) -> Index:
+        """Open the database, bringing its tables to this version.
+
+        Args:
+            url: SQLAlchemy's, such as ``sqlite:////srv/radiolith/index.sqlite``.
+            policy: the administrator's choices, by default those of ``Policy()``.
+            create: make the tables where there are none.
+
+        Raises:
+            Missing: there is no index, and ``create`` is off.
+            Conflict: a newer version of the software made it.
+            IndexFault: it can't be opened, or can't promise durable commits.
+        """
+        policy = policy or Policy()
+        _require_file(url, create=create)
+        database = Database(url, policy.busy_timeout_s)
+        try:
+            with database.write() as connection:
+                schema.upgrade(connection, create=create)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, policy)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()
+
+    def add(self, received: Received, attributes: Dataset) -> Added:
+        """Index one reception, durably: its rows and its trail entry are one transaction.
+
+        Args:
+            received: the facts sealed with the journal entry.
+            attributes: head attributes, as :func:`dicom.attributes.read_attributes` gives them.
+
+        Raises:
+            IoFault: it could not be made durable; nothing of it is kept.
+        """
+        kept = attributes_of(attributes)
+        for attempt in range(1, _RACES + 1):
+            try:
+                with self._database.write() as connection:
+                    return intake.add(connection, received, kept, self._policy)
+            except Raced:
+                if attempt == _RACES:
+                    raise
+        raise AssertionError("unreachable")
+
+    def claim(self, worker: str, limit: int, lease_s: float) -> list[Journalled]:
+        """Take up to ``limit`` journalled revisions for ``lease_s`` seconds, the oldest first."""
+        return self._claims.claim(worker, limit, lease_s)
+
+    def release(self, revision_id: int) -> None:
+        """Give a claim back: the revision can be claimed at once."""
+        self._claims.release(revision_id)
+
+    def failed(self, revision_id: int, reason: str, retry_s: float = 60.0) -> None:
+        """Note why archiving a claimed revision failed; it can be claimed again later."""
+        self._claims.failed(revision_id, reason, retry_s)
+
+    def archived(self, revision_id: int, facts: ObjectFacts) -> None:
+        """Say that a verified object holds the revision: its journal entry may go.
+
+        Raises:
+            Unknown: no such revision waits in the journal.
+        """
+        self._claims.archived(revision_id, facts)
+
+    def journal_count(self) -> int:
+        """Count the revisions that still wait in the journal."""
+        return self._claims.count()
+
+    def find(self, asked: Query) -> Iterator[Match]:
+        """Match a C-FIND identifier, lazily and in a stable order (PS3.4 C.2.2.2).
+
+        Raises:
+            ArchiveFault: 0xA900: the identifier does not fit its level and model.
+        """
+        return query.find(self._database, asked, self._policy)
+
+    def select(self, asked: Query) -> list[Servable]:
+        """Name the served revisions that a C-MOVE or C-GET identifier covers, in order.
+
+        Raises:
+            ArchiveFault: 0xA900: the identifier does not fit its level and model.
+        """
+        return coverage.cover(self._database, asked)
+
+    def last_sequence(self) -> int:
+        """Give the largest receive sequence in the index, 0 while it is empty."""
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(Revision.sequence))) or 0
+
+    def statistics(self) -> Statistics:
+        """Count what the archive holds."""
+        return statistics(self._database)
+
+
+def _require_file(url: str, *, create: bool) -> None:
+    """Refuse to make an empty database by opening a wrong path."""
+    made = make_url(url)
+    path = made.database if made.get_backend_name() == "sqlite" else None
+    if path and not create and not Path(path).exists():
+        raise Missing("there is no index file: the archive was not initialised")

@@ -1,0 +1,191 @@
+"""One reception becomes a revision: duplicate, new revision, or quarantined (one transaction)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from service.index import hierarchy, trail
+from service.index.attributes import Attributes, to_json
+from service.index.database import AnyRow
+from service.index.identity import Identity, columns, identify, is_lossy
+from service.index.levels import Level
+from service.index.policy import Policy
+from service.index.tables import JOURNALLED, Instance, Revision
+from service.records import Received
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of one reception."""
+
+    revision_id: int
+    """The row: of the new revision, or of the one that held the same bytes already."""
+    revision: int
+    """Its number among the instance's revisions, from 1."""
+    duplicate: bool = False
+    """The same bytes were there already: nothing was added, the new journal entry can go."""
+    quarantined: str | None = None
+    """Why the revision is not served until an administrator accepts it."""
+    instance_mismatch: bool = False
+    """The command named another SOP Instance UID than the dataset."""
+    class_mismatch: bool = False
+    """The command named another SOP Class UID than the dataset."""
+
+
+def add(
+    connection: Connection, received: Received, attributes: Attributes, policy: Policy
+) -> Added:
+    """Index one reception in the caller's transaction, its trail entry included."""
+    identity = identify(received, attributes)
+    known = _revisions(connection, identity)
+    twin = _twin(known, received)
+    if twin is not None:
+        return _added(twin.id, twin.number, received, duplicate=True, reason=twin.quarantined)
+    reason = _quarantine_reason(known, received, identity, is_lossy(received, attributes))
+    revision = known[-1].number + 1 if known else 1
+    served = reason is None and _is_served(known, received, policy)
+    instance = known[0].instance_id if known else None
+    if served:
+        instance = place(connection, identity, attributes, received.sequence, instance)
+    values = _values(received, identity, attributes)
+    row: int = connection.execute(
+        insert(Revision)
+        .values(instance_id=instance, number=revision, served=served, quarantined=reason, **values)
+        .returning(Revision.id)
+    ).scalar_one()
+    trail.append(connection, "stored", _details(received, identity, revision, reason))
+    return _added(row, revision, received, duplicate=False, reason=reason)
+
+
+def place(
+    connection: Connection,
+    identity: Identity,
+    attributes: Attributes,
+    sequence: int,
+    instance: int | None,
+) -> int:
+    """Put an instance where its next served revision says, and stop serving the one before."""
+    series = hierarchy.settle(connection, identity, attributes, sequence)
+    values = {"series_id": series, **columns(Level.IMAGE, attributes)}
+    if instance is None:
+        values["sop_instance_uid"] = identity.sop_instance_uid
+        made: int = connection.execute(
+            insert(Instance).values(**values).returning(Instance.id)
+        ).scalar_one()
+        return made
+    before = connection.scalars(select(Instance.series_id).where(Instance.id == instance)).one()
+    connection.execute(update(Instance).where(Instance.id == instance).values(**values))
+    connection.execute(
+        update(Revision)
+        .where(Revision.instance_id == instance, Revision.served)
+        .values(served=False)
+    )
+    if before != series:
+        hierarchy.prune(connection, before)
+    return instance
+
+
+def _revisions(connection: Connection, identity: Identity) -> Sequence[AnyRow]:
+    statement = (
+        select(
+            Revision.id, Revision.instance_id, Revision.number, Revision.served, Revision.state,
+            Revision.quarantined, Revision.sop_class_uid, Revision.patient_key, Revision.study_uid,
+            Revision.transfer_syntax, Revision.sha256, Revision.lossy, Revision.sequence,
+        )
+        .join(Instance, Revision.instance_id == Instance.id)
+        .where(Instance.sop_instance_uid == identity.sop_instance_uid)
+        .order_by(Revision.number)
+    )  # fmt: skip
+    return connection.execute(statement).all()
+
+
+def _twin(known: Sequence[AnyRow], received: Received) -> AnyRow | None:
+    same = (received.sha256, received.transfer_syntax)
+    return next((one for one in known if (one.sha256, one.transfer_syntax) == same), None)
+
+
+def _served(known: Sequence[AnyRow]) -> AnyRow | None:
+    return next((one for one in known if one.served), None)
+
+
+def _quarantine_reason(
+    known: Sequence[AnyRow], received: Received, identity: Identity, lossy: bool
+) -> str | None:
+    served = _served(known)
+    if served is None:
+        return None
+    if served.patient_key != identity.patient_key:
+        return "patient"
+    if served.study_uid != identity.study_uid:
+        return "study"
+    if served.sop_class_uid != received.sop_class_uid:
+        return "class"
+    return "lossy" if lossy and not served.lossy else None
+
+
+def _is_served(known: Sequence[AnyRow], received: Received, policy: Policy) -> bool:
+    served = _served(known)
+    if served is None:
+        return True
+    is_newer: bool = received.sequence > served.sequence
+    return is_newer if policy.serve == "newest" else not is_newer
+
+
+def _values(received: Received, identity: Identity, attributes: Attributes) -> dict[str, Any]:
+    command_uid = received.command_sop_instance_uid
+    return {
+        "entry_id": received.entry_id,
+        "state": JOURNALLED,
+        "rejected": False,
+        "sop_class_uid": received.sop_class_uid,
+        "command_sop_class_uid": received.command_sop_class_uid,
+        "command_sop_instance_uid": (
+            command_uid if command_uid != identity.sop_instance_uid else None
+        ),
+        "patient_key": identity.patient_key,
+        "study_uid": identity.study_uid,
+        "series_uid": identity.series_uid,
+        "calling_ae": received.calling_ae,
+        "called_ae": received.called_ae,
+        "address": received.address,
+        "transfer_syntax": received.transfer_syntax,
+        "lossy": is_lossy(received, attributes),
+        "received_at": received.received_at,
+        "sequence": received.sequence,
+        "length": received.length,
+        "sha256": received.sha256,
+        "attributes": to_json(attributes),
+        "attempts": 0,
+    }
+
+
+def _details(
+    received: Received, identity: Identity, revision: int, reason: str | None
+) -> dict[str, Any]:
+    return {
+        "sop_instance_uid": identity.sop_instance_uid,
+        "study_uid": identity.study_uid,
+        "revision": revision,
+        "entry": received.entry_id.hex(),
+        "sha256": received.sha256.hex(),
+        "calling_ae": received.calling_ae,
+        "address": received.address,
+        "quarantined": reason,
+    }
+
+
+def _added(
+    row: int, revision: int, received: Received, *, duplicate: bool, reason: str | None
+) -> Added:
+    return Added(
+        row,
+        revision,
+        duplicate,
+        reason,
+        received.sop_instance_uid != received.command_sop_instance_uid,
+        received.sop_class_uid != received.command_sop_class_uid,
+    )

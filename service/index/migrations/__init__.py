@@ -1,0 +1,1 @@
+"""Alembic's environment: the index's tables, one step after another."""

@@ -1,0 +1,14 @@
+"""Run by Alembic inside :func:`service.index.schema.upgrade`, on a connection given to it."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from service.index.tables import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+)
+context.run_migrations()

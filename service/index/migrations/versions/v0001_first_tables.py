@@ -1,0 +1,234 @@
+"""The first tables of the index."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+ROW = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    """Make every table."""
+    op.create_table(
+        "commitments",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("transaction_uid", TEXT, nullable=False),
+        sa.Column("calling_ae", TEXT, nullable=False),
+        sa.Column("called_ae", TEXT, nullable=False),
+        sa.Column("address", TEXT, nullable=False),
+        sa.Column("requested_at", sa.BigInteger(), nullable=False),
+        sa.Column("deadline", sa.BigInteger(), nullable=False),
+        sa.Column("next_attempt", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", ROW, nullable=False),
+        sa.Column("delivered", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_commitments"),
+    )
+    op.create_index("ix_commitments_next_attempt", "commitments", ["next_attempt"], unique=False)
+    op.create_table(
+        "corrections",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("details", sa.Text(), nullable=False),
+        sa.Column("corrected_by", TEXT, nullable=False),
+        sa.Column("corrected_at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("undone_by", TEXT, nullable=True),
+        sa.Column("undone_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_corrections"),
+    )
+    op.create_table(
+        "nodes",
+        sa.Column("ae_title", TEXT, nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("port", ROW, nullable=False),
+        sa.Column("rights", sa.String(), nullable=False),
+        sa.Column("coerced", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("ae_title", name="pk_nodes"),
+    )
+    op.create_table(
+        "patients",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("patient_id_folded", TEXT, nullable=True),
+        sa.Column("name_folded", TEXT, nullable=True),
+        sa.Column("birth_date", TEXT, nullable=True),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.Column("received", sa.Text(), nullable=True),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_patients"),
+        sa.UniqueConstraint("key", name="uq_patients_key"),
+    )
+    op.create_index(
+        "ix_patients_patient_id_folded", "patients", ["patient_id_folded"], unique=False
+    )
+    op.create_table(
+        "trail",
+        sa.Column("position", ROW, autoincrement=False, nullable=False),
+        sa.Column("entered_at", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.Column("details", sa.Text(), nullable=False),
+        sa.Column("previous", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name="pk_trail"),
+    )
+    op.create_table(
+        "trail_head",
+        sa.Column("id", ROW, autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_trail_head"),
+    )
+    op.create_table(
+        "commitment_items",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("commitment_id", ROW, nullable=False),
+        sa.Column("position", ROW, nullable=False),
+        sa.Column("sop_class_uid", TEXT, nullable=False),
+        sa.Column("sop_instance_uid", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["commitment_id"],
+            ["commitments.id"],
+            name="fk_commitment_items_commitment_id",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_commitment_items"),
+        sa.UniqueConstraint(
+            "commitment_id", "position", name="uq_commitment_items_commitment_id_position"
+        ),
+    )
+    op.create_table(
+        "studies",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("patient_id", ROW, nullable=False),
+        sa.Column("shown_patient_id", ROW, nullable=False),
+        sa.Column("study_uid", TEXT, nullable=False),
+        sa.Column("ambiguous", sa.Boolean(), nullable=False),
+        sa.Column("study_date", TEXT, nullable=True),
+        sa.Column("study_time", TEXT, nullable=True),
+        sa.Column("accession_folded", TEXT, nullable=True),
+        sa.Column("study_id_folded", TEXT, nullable=True),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["patient_id"], ["patients.id"], name="fk_studies_patient_id"),
+        sa.ForeignKeyConstraint(
+            ["shown_patient_id"], ["patients.id"], name="fk_studies_shown_patient_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_studies"),
+        sa.UniqueConstraint("patient_id", "study_uid", name="uq_studies_patient_id_study_uid"),
+    )
+    op.create_index("ix_studies_accession_folded", "studies", ["accession_folded"], unique=False)
+    op.create_index("ix_studies_shown_patient_id", "studies", ["shown_patient_id"], unique=False)
+    op.create_index("ix_studies_study_date", "studies", ["study_date"], unique=False)
+    op.create_index("ix_studies_study_uid", "studies", ["study_uid"], unique=False)
+    op.create_table(
+        "series",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("study_id", ROW, nullable=False),
+        sa.Column("series_uid", TEXT, nullable=False),
+        sa.Column("modality", TEXT, nullable=False),
+        sa.Column("modality_folded", TEXT, nullable=True),
+        sa.Column("number", ROW, nullable=True),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name="fk_series_study_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_series"),
+        sa.UniqueConstraint("study_id", "series_uid", name="uq_series_study_id_series_uid"),
+    )
+    op.create_table(
+        "instances",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("series_id", ROW, nullable=False),
+        sa.Column("sop_instance_uid", TEXT, nullable=False),
+        sa.Column("number", ROW, nullable=True),
+        sa.ForeignKeyConstraint(["series_id"], ["series.id"], name="fk_instances_series_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_instances"),
+        sa.UniqueConstraint("sop_instance_uid", name="uq_instances_sop_instance_uid"),
+    )
+    op.create_index("ix_instances_series_id", "instances", ["series_id"], unique=False)
+    op.create_table(
+        "revisions",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("instance_id", ROW, nullable=False),
+        sa.Column("number", ROW, nullable=False),
+        sa.Column("entry_id", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("served", sa.Boolean(), nullable=False),
+        sa.Column("quarantined", sa.String(), nullable=True),
+        sa.Column("rejected", sa.Boolean(), nullable=False),
+        sa.Column("sop_class_uid", TEXT, nullable=False),
+        sa.Column("command_sop_class_uid", TEXT, nullable=False),
+        sa.Column("command_sop_instance_uid", TEXT, nullable=True),
+        sa.Column("patient_key", TEXT, nullable=False),
+        sa.Column("study_uid", TEXT, nullable=False),
+        sa.Column("series_uid", TEXT, nullable=False),
+        sa.Column("calling_ae", TEXT, nullable=False),
+        sa.Column("called_ae", TEXT, nullable=False),
+        sa.Column("address", TEXT, nullable=False),
+        sa.Column("transfer_syntax", TEXT, nullable=False),
+        sa.Column("lossy", sa.Boolean(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("length", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.Column("claimed_by", sa.String(), nullable=True),
+        sa.Column("claimed_until", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", ROW, nullable=False),
+        sa.Column("failure", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["instance_id"], ["instances.id"], name="fk_revisions_instance_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_revisions"),
+        sa.UniqueConstraint("entry_id", name="uq_revisions_entry_id"),
+        sa.UniqueConstraint("instance_id", "number", name="uq_revisions_instance_id_number"),
+    )
+    op.create_index(
+        "ix_revisions_command_uid",
+        "revisions",
+        ["command_sop_instance_uid"],
+        unique=False,
+        sqlite_where=sa.text("command_sop_instance_uid IS NOT NULL"),
+        postgresql_where=sa.text("command_sop_instance_uid IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_revisions_journalled",
+        "revisions",
+        ["sequence"],
+        unique=False,
+        sqlite_where=sa.text("state = 'journalled'"),
+        postgresql_where=sa.text("state = 'journalled'"),
+    )
+    op.create_index(
+        "ix_revisions_served",
+        "revisions",
+        ["instance_id"],
+        unique=True,
+        sqlite_where=sa.text("served = 1"),
+        postgresql_where=sa.text("served"),
+    )
+    op.create_table(
+        "objects",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("object_id", sa.LargeBinary(), nullable=False),
+        sa.Column("revision_id", ROW, nullable=False),
+        sa.Column("key_id", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("model", sa.LargeBinary(), nullable=True),
+        sa.Column("coding", sa.String(), nullable=False),
+        sa.Column("sealed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["revision_id"], ["revisions.id"], name="fk_objects_revision_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_objects"),
+        sa.UniqueConstraint("object_id", name="uq_objects_object_id"),
+        sa.UniqueConstraint("revision_id", name="uq_objects_revision_id"),
+    )
+    op.create_index("ix_objects_key_id", "objects", ["key_id"], unique=False)
+
+
+def downgrade() -> None:
+    """Nothing stands before this step."""
+    raise NotImplementedError("there is no index without these tables")

@@ -1,0 +1,56 @@
+"""How much the archive holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from service.index.database import Database
+from service.index.tables import Instance, Patient, Revision, Series, StoredObject, Study
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts of rows, and bytes."""
+
+    patients: int
+    studies: int
+    series: int
+    instances: int
+    revisions: int
+    quarantined: int
+    journal: int
+    objects: int
+    received_bytes: int
+    """Of the datasets of all archived revisions, as they came."""
+    stored_bytes: int
+    """Of their objects."""
+
+
+def statistics(database: Database) -> Statistics:
+    """Count everything, in one statement."""
+    held = Revision.id == StoredObject.revision_id
+    received = select(func.coalesce(func.sum(Revision.length), 0)).where(held)
+    stored = select(func.coalesce(func.sum(StoredObject.size), 0))
+    waiting = Revision.quarantined.is_not(None) & ~Revision.rejected
+    counts: list[Any] = [
+        _count(Patient),
+        _count(Study),
+        _count(Series),
+        _count(Instance),
+        _count(Revision),
+        _count(Revision).where(waiting),
+        _count(Revision).where(Revision.state == "journalled"),
+        _count(StoredObject),
+        received,
+        stored,
+    ]
+    with database.read() as connection:
+        row = connection.execute(select(*(count.scalar_subquery() for count in counts))).one()
+    return Statistics(*(int(value) for value in row))
+
+
+def _count(table: type[Any]) -> Any:
+    return select(func.count()).select_from(table)

@@ -1,0 +1,293 @@
+"""The tables of the index, as typed models.
+
+Times are integers: microseconds since 1970-01-01 UTC. Text that is matched in SQL stands folded
+(:func:`service.index.text.fold`) beside the values as received, which are in the ``attributes`` of
+the same row: JSON as :mod:`service.index.attributes` writes it. A folded or normalised column is
+NULL where SQL cannot tell (several values, a malformed date): such rows are left to
+:mod:`dicom.matching`, and an empty text means that there is no value.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from service.index.text import OpaqueText, plain_text
+
+JOURNALLED: Final = "journalled"
+ARCHIVED: Final = "archived"
+
+Row = Annotated[int, mapped_column(primary_key=True)]
+Micros = Annotated[int, mapped_column(BigInteger)]
+Uid = Annotated[str, mapped_column(OpaqueText)]
+Folded = Annotated[str | None, mapped_column(plain_text())]
+Json = Annotated[str, mapped_column(Text)]
+Digest = Annotated[bytes, mapped_column(LargeBinary)]
+
+
+class Base(DeclarativeBase):
+    """The registry of all tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy declares it so)
+        # SQLite numbers rows by itself only for a primary key of type INTEGER.
+        int: BigInteger().with_variant(Integer, "sqlite"),
+        str: String,
+    }
+
+
+class Patient(Base):
+    """A patient: (Patient ID, Issuer of Patient ID), or one study where the ID is empty."""
+
+    __tablename__ = "patients"
+
+    id: Mapped[Row]
+    key: Mapped[Uid] = mapped_column(unique=True)
+    """What makes it one patient (:func:`service.index.identity.patient_key`)."""
+    patient_id_folded: Mapped[Folded] = mapped_column(index=True)
+    name_folded: Mapped[Folded]
+    birth_date: Mapped[Folded]
+    attributes: Mapped[Json]
+    """Effective: what queries see."""
+    received: Mapped[str | None] = mapped_column(Text)
+    """Attributes as received, where a correction made the effective ones differ."""
+    sequence: Mapped[Micros]
+    """Receive sequence of the latest revision that the attributes come from."""
+
+
+class Study(Base):
+    """A study of a patient. The same Study Instance UID may occur under several patients."""
+
+    __tablename__ = "studies"
+    __table_args__ = (UniqueConstraint("patient_id", "study_uid"),)
+
+    id: Mapped[Row]
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id"))
+    """As received."""
+    shown_patient_id: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
+    """Effective: the patient that queries show it under."""
+    study_uid: Mapped[Uid] = mapped_column(index=True)
+    ambiguous: Mapped[bool]
+    """Whether another patient has a study of the same UID."""
+    study_date: Mapped[Folded] = mapped_column(index=True)
+    study_time: Mapped[Folded]
+    accession_folded: Mapped[Folded] = mapped_column(index=True)
+    study_id_folded: Mapped[Folded]
+    attributes: Mapped[Json]
+    sequence: Mapped[Micros]
+
+
+class Series(Base):
+    """A series of a study."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("study_id", "series_uid"),)
+
+    id: Mapped[Row]
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"))
+    series_uid: Mapped[Uid]
+    modality: Mapped[Uid]
+    modality_folded: Mapped[Folded]
+    number: Mapped[int | None]
+    attributes: Mapped[Json]
+    sequence: Mapped[Micros]
+
+
+class Instance(Base):
+    """A SOP Instance, where its served revision puts it."""
+
+    __tablename__ = "instances"
+
+    id: Mapped[Row]
+    series_id: Mapped[int] = mapped_column(ForeignKey("series.id"), index=True)
+    sop_instance_uid: Mapped[Uid] = mapped_column(unique=True)
+    number: Mapped[int | None]
+
+
+_IS_JOURNALLED = text("state = 'journalled'")
+_HAS_COMMAND_UID = text("command_sop_instance_uid IS NOT NULL")
+
+
+class Revision(Base):
+    """One distinct byte string received for a SOP Instance."""
+
+    __tablename__ = "revisions"
+    __table_args__ = (
+        UniqueConstraint("instance_id", "number"),
+        Index(
+            "ix_revisions_journalled",
+            "sequence",
+            sqlite_where=_IS_JOURNALLED,
+            postgresql_where=_IS_JOURNALLED,
+        ),
+        Index(
+            "ix_revisions_served",
+            "instance_id",
+            unique=True,
+            sqlite_where=text("served = 1"),
+            postgresql_where=text("served"),
+        ),
+        Index(
+            "ix_revisions_command_uid",
+            "command_sop_instance_uid",
+            sqlite_where=_HAS_COMMAND_UID,
+            postgresql_where=_HAS_COMMAND_UID,
+        ),
+    )
+
+    id: Mapped[Row]
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"))
+    number: Mapped[int]
+    """1 for the first revision of its instance."""
+    entry_id: Mapped[Digest] = mapped_column(unique=True)
+    state: Mapped[str]
+    """``journalled`` or ``archived``."""
+    served: Mapped[bool]
+    quarantined: Mapped[str | None]
+    """Why it is not served before an administrator accepts it; NULL when it may be."""
+    rejected: Mapped[bool]
+    """Whether an administrator decided that it is never served."""
+    sop_class_uid: Mapped[Uid]
+    command_sop_class_uid: Mapped[Uid]
+    command_sop_instance_uid: Mapped[str | None] = mapped_column(OpaqueText)
+    """NULL when it is the instance's own."""
+    patient_key: Mapped[Uid]
+    study_uid: Mapped[Uid]
+    """With a surrogate where the dataset has none."""
+    series_uid: Mapped[Uid]
+    calling_ae: Mapped[Uid]
+    called_ae: Mapped[Uid]
+    address: Mapped[Uid]
+    transfer_syntax: Mapped[Uid]
+    lossy: Mapped[bool]
+    received_at: Mapped[Micros]
+    sequence: Mapped[Micros]
+    length: Mapped[Micros]
+    sha256: Mapped[Digest]
+    attributes: Mapped[Json]
+    """All head attributes but bulk, of every level."""
+    claimed_by: Mapped[str | None]
+    claimed_until: Mapped[int | None] = mapped_column(BigInteger)
+    """When the lease ends, or when a failed one may be tried again."""
+    attempts: Mapped[int]
+    failure: Mapped[str | None]
+    """Why the last attempt to archive it failed."""
+
+
+class StoredObject(Base):
+    """A sealed object that holds an archived revision."""
+
+    __tablename__ = "objects"
+
+    id: Mapped[Row]
+    object_id: Mapped[Digest] = mapped_column(unique=True)
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"), unique=True)
+    key_id: Mapped[Digest] = mapped_column(index=True)
+    size: Mapped[Micros]
+    model: Mapped[bytes | None] = mapped_column(LargeBinary)
+    coding: Mapped[str]
+    sealed_at: Mapped[Micros]
+
+
+class KnownNode(Base):
+    """A peer Application Entity and what it may do."""
+
+    __tablename__ = "nodes"
+
+    ae_title: Mapped[Uid] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    port: Mapped[int]
+    rights: Mapped[str]
+    """Values of :class:`dicom.archive.Right`, comma-separated."""
+    coerced: Mapped[bool]
+
+
+class CommitmentRequest(Base):
+    """A storage commitment transaction (PS3.4 Annex J)."""
+
+    __tablename__ = "commitments"
+
+    id: Mapped[Row]
+    transaction_uid: Mapped[Uid]
+    calling_ae: Mapped[Uid]
+    called_ae: Mapped[Uid]
+    address: Mapped[Uid]
+    requested_at: Mapped[Micros]
+    deadline: Mapped[Micros]
+    """When what is not archived yet is reported as failed."""
+    next_attempt: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    """When to look at it again; NULL once delivered or given up."""
+    attempts: Mapped[int]
+    delivered: Mapped[bool]
+
+
+class CommitmentReference(Base):
+    """One SOP Instance that a commitment was asked for."""
+
+    __tablename__ = "commitment_items"
+    __table_args__ = (UniqueConstraint("commitment_id", "position"),)
+
+    id: Mapped[Row]
+    commitment_id: Mapped[int] = mapped_column(ForeignKey("commitments.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    sop_class_uid: Mapped[Uid]
+    sop_instance_uid: Mapped[Uid]
+
+
+class Correction(Base):
+    """An administrator's change to what queries see; received bytes stay as they are."""
+
+    __tablename__ = "corrections"
+
+    id: Mapped[Row]
+    kind: Mapped[str]
+    """``merge``, ``rename`` or ``move``."""
+    details: Mapped[Json]
+    by: Mapped[Uid] = mapped_column("corrected_by")
+    at: Mapped[Micros] = mapped_column("corrected_at")
+    reason: Mapped[Uid]
+    undone_by: Mapped[str | None] = mapped_column(OpaqueText)
+    undone_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class TrailEntry(Base):
+    """One entry of the audit trail; each one's hash covers the one before it."""
+
+    __tablename__ = "trail"
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[Micros] = mapped_column("entered_at")
+    event: Mapped[str]
+    details: Mapped[Json]
+    previous: Mapped[Digest]
+    hash: Mapped[Digest]
+
+
+class TrailHead(Base):
+    """The one row that says where the trail ends; writers queue up on it."""
+
+    __tablename__ = "trail_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[Micros]
+    hash: Mapped[Digest]
