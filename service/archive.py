@@ -20,6 +20,7 @@ from dicom.archive import (
     StoredInstance,
     StoreRequest,
 )
+from service import coerce
 from service.commitment import Commitments
 from service.errors import Fault, rendering
 from service.home import Home
@@ -57,7 +58,7 @@ class ServiceArchive:
     def node(self, ae_title: str) -> Node | None:
         """Look up a node; a new one counts at once."""
         with _as_dimse():
-            return self._home.index.node(ae_title)
+            return self._home.index.nodes.get(ae_title)
 
     def incoming(self, request: StoreRequest) -> Incoming:
         """Open the way in for one C-STORE."""
@@ -90,7 +91,10 @@ class ServiceArchive:
     def coerce(self, instance: StoredInstance, dataset: memoryview) -> bytes | None:
         """Apply the corrections that concern an instance; None when there are none."""
         with _as_dimse():
-            return coerced(self._home.index, int(instance.handle), dataset, instance.transfer_syntax)
+            changes = self._home.index.corrections.coerced(int(instance.handle))
+            if changes is None:
+                return None
+            return coerce.apply(changes, dataset, instance.transfer_syntax)
 
     def prefetch(self, instances: Sequence[StoredInstance]) -> None:
         """Begin decoding what will be read next."""

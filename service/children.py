@@ -94,7 +94,7 @@ def forked(main: Callable[[int], None], end: int, inherited: Sequence[Lifeline])
             lifeline.let_go()
         try:
             main(end)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - a process ends with its fault in the log
             _log.critical("process failed", exc_info=fault)
             sys.exit(1)
 

@@ -16,8 +16,9 @@ import structlog
 from codec import CodecError, Predictor, encode_frame
 from dicom.attributes import read_attributes
 from dicom.cut import cut
-from service.errors import DataFault, Undecodable
+from service.errors import DataFault, StoreFault, Undecodable
 from service.home import Home
+from service.keys import KeyStore
 from service.records import ObjectFacts, Received
 from service.sealing.frames import frame_words, hints
 from service.sealing.header import FrameShape
@@ -61,50 +62,57 @@ def seal(home: Home, codec: Codec, received: Received, revision: int, dataset: b
         cut=cut(dataset, len(dataset), received.transfer_syntax),
         attributes=read_attributes(dataset, received.transfer_syntax),
     )
-    frames = content.cut.layout.frames if content.cut.layout is not None else 0
-    if not frames:
-        return Sealed(_put_verified(home, codec, content, None))
+    if content.cut.layout is None:
+        return Sealed(_write(home, codec, content, None))
     try:
-        facts = _put_verified(home, codec, content, _coded(content, codec.predictor))
+        return Sealed(_write(home, codec, content, _coded(content, codec.predictor)))
+    except _TooLarge:
+        return Sealed(_write(home, codec, content, None))
     except (DataFault, CodecError, ArithmeticError, ValueError) as fault:
         _log.critical("encoding did not give the bytes back", exc_info=fault)
-        return Sealed(_put_verified(home, codec, content, None), str(fault))
+        return Sealed(_write(home, codec, content, None), mismatch=str(fault))
+
+
+class _TooLarge(Exception):
+    """Coded frames take more than the archive promises."""
+
+
+def _write(home: Home, codec: Codec, content: Content, frames: EncodedFrames | None) -> ObjectFacts:
+    """Write an object, open and decode it again, compare, and only then publish it."""
+    sealing = Sealing.fresh(home.keys)
+    with home.store.draft(sealing.object_id) as draft:
+        try:
+            facts = write_object(draft.file, sealing, content, frames)
+            layout = content.cut.layout
+            if frames is not None and layout is not None:
+                _check_size(facts, content.received, layout.frames)
+            verify(draft.file, home.keys, codec, facts.object_id, content.received)
+        except OSError as fault:
+            raise StoreFault(f"an object could not be written: {fault.strerror}") from fault
+        draft.publish()
+    return facts
+
+
+def _check_size(facts: ObjectFacts, received: Received, frames: int) -> None:
     if facts.size > size_limit(received, frames):
-        home.store.remove(facts.object_id)
-        return Sealed(_put_verified(home, codec, content, None))
-    return Sealed(facts)
+        raise _TooLarge
 
 
-def verify(home: Home, codec: Codec, object_id: bytes, received: Received) -> ObjectFacts:
-    """Open an object from the store, decode all of it, and compare with what was received.
+def verify(
+    file: BinaryIO, keys: KeyStore, codec: Codec, object_id: bytes, received: Received
+) -> ObjectFacts:
+    """Open an object, decode all of it, and compare it with what was received.
 
     Raises:
-        DataFault: it is missing, cannot be opened or decoded, or holds something else.
-        IoFault: the store could not be read.
+        DataFault: it cannot be opened or decoded, or holds something else.
+        OSError: it cannot be read.
     """
-    with home.store.open(object_id) as file:
-        reader = ObjectReader(file, home.keys, object_id, codec.predictors)
-        if reader.received != received:
-            raise Undecodable("the object's sealed facts are not those of the reception")
-        for _ in reader.pieces():
-            pass
-        return reader.facts
-
-
-def _put_verified(
-    home: Home, codec: Codec, content: Content, frames: EncodedFrames | None
-) -> ObjectFacts:
-    sealing = Sealing.fresh(home.keys)
-
-    def write(file: BinaryIO) -> None:
-        write_object(file, sealing, content, frames)
-
-    home.store.put(sealing.object_id, write)
-    try:
-        return verify(home, codec, sealing.object_id, content.received)
-    except DataFault:
-        home.store.remove(sealing.object_id)
-        raise
+    reader = ObjectReader(file, keys, object_id, codec.predictors)
+    if reader.received != received:
+        raise Undecodable("the object's sealed facts are not those of the reception")
+    for _ in reader.pieces():
+        continue
+    return reader.facts
 
 
 def _coded(content: Content, predictor: Predictor) -> EncodedFrames:

@@ -22,13 +22,13 @@ from service.contents import Contents, opened
 from service.errors import Conflict, DataFault
 from service.files import PARTIAL, make_folder
 from service.home import Home
-from service.index import Servable
+from service.index import RevisionFacts
 from service.receive import IMPORT_ADDRESS
 
 _PLAIN_UID: Final = re.compile(r"[0-9]+(\.[0-9]+){1,62}")
 _LONGEST_NAME: Final = 64
 
-Progress = Callable[[Servable], None]
+Progress = Callable[[RevisionFacts], None]
 """Told each revision when it is done with."""
 
 
@@ -52,7 +52,7 @@ class Exported:
 
 def export(
     home: Home,
-    revisions: Iterable[Servable],
+    revisions: Iterable[RevisionFacts],
     folder: Path,
     predictors: Mapping[bytes, Predictor],
     progress: Progress = lambda _: None,
@@ -67,16 +67,18 @@ def export(
         IoFault, OSError: the archive cannot be read, or the folder not written.
     """
     exported = Exported()
-    for servable in revisions:
-        path = folder / _relative(servable)
+    for revision in revisions:
+        path = folder / _relative(revision)
         try:
-            with opened(home, servable, predictors) as contents:
+            with opened(home, revision.servable, predictors) as contents:
                 exported.bytes += _write(path, contents)
             exported.files += 1
         except DataFault as fault:
             kind = type(fault).__name__
-            exported.faults.append(NotExported(servable.sop_instance_uid, kind, str(fault)))
-        progress(servable)
+            exported.faults.append(
+                NotExported(revision.servable.sop_instance_uid, kind, str(fault))
+            )
+        progress(revision)
     return exported
 
 
@@ -108,12 +110,12 @@ def _before_dataset(contents: Contents) -> bytes:
     )
 
 
-def _relative(servable: Servable) -> Path:
-    suffix = f".r{servable.revision}.dcm" if servable.revision > 1 else ".dcm"
+def _relative(revision: RevisionFacts) -> Path:
+    suffix = f".r{revision.number}.dcm" if revision.number > 1 else ".dcm"
     return Path(
-        _name(servable.study_uid),
-        _name(servable.series_uid),
-        _name(servable.sop_instance_uid) + suffix,
+        _name(revision.study_uid),
+        _name(revision.series_uid),
+        _name(revision.servable.sop_instance_uid) + suffix,
     )
 
 

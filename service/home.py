@@ -13,7 +13,7 @@ from typing import Any, Final
 from config.settings import FILE_NAME, Settings, load
 from service.errors import Conflict, Unknown
 from service.files import make_folder, write_atomically
-from service.index import Index
+from service.index import Index, Policy
 from service.keys import KeyFile, KeyStore, PassphraseFile, RootSecret
 from service.sequence import ReceiveSequence
 from service.store import LocalStore, ObjectStore
@@ -58,7 +58,7 @@ class Home:
         if not self.keyring_path.exists():
             raise Unknown(f"no archive in {self.path}: run radiolith init")
         self.keys = KeyStore(self.keyring_path, root_secret(settings))
-        self.index = Index.open(index_url(settings), settings)
+        self.index = Index.open(index_url(settings), Policy.of(settings))
         self.store: ObjectStore = LocalStore(settings.store.path)
         self.journal = settings.receive.journal_path
         self.run = run_folder(settings)
@@ -124,7 +124,7 @@ def init(path: Path, overrides: Overrides | None = None) -> Initialised:
     for folder in (settings.home, settings.store.path, settings.receive.journal_path):
         make_folder(folder)
     run_folder(settings)
-    Index.open(index_url(settings), settings, create=True).close()
+    Index.open(index_url(settings), Policy.of(settings), create=True).close()
     if not (settings.home / FILE_NAME).exists():
         write_atomically(settings.home / FILE_NAME, _SETTINGS_TEMPLATE.encode())
     root_key = _make_root_key(settings)

@@ -78,8 +78,8 @@ def _import(home: Home, offer: Offer, imported: Imported) -> None:
     imported.bytes += offer.size
     imported.duplicates += added.duplicate
     imported.instances += not added.duplicate
-    imported.quarantined += added.quarantined and not added.duplicate
-    imported.mismatches += added.mismatch
+    imported.quarantined += added.quarantined is not None and not added.duplicate
+    imported.mismatches += added.instance_mismatch or added.class_mismatch
 
 
 def _copy(first: bytes, file: IO[bytes], reception: Reception) -> None:

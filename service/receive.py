@@ -17,7 +17,7 @@ from pydicom.multival import MultiValue
 
 from dicom.archive import ArchiveFault, StoreRequest
 from dicom.attributes import read_attributes
-from service.errors import Fault, JournalFault, OutOfSpace, rendering
+from service.errors import Fault, JournalFault, OutOfSpace, Unknown, rendering
 from service.head import Head
 from service.home import Home
 from service.index import Added
@@ -181,8 +181,9 @@ class Reception:
         tell, start-up will (:mod:`service.recovery`).
         """
         try:
-            if not self._home.index.has_entry(entry_id):
-                remove_entry(self._home.journal, entry_id)
+            self._home.index.revisions.by_entry(entry_id)
+        except Unknown:
+            remove_entry(self._home.journal, entry_id)
         except Fault as fault:
             _log.warning("entry left to recovery", entry=entry_id.hex(), exc_info=fault)
 

@@ -10,10 +10,11 @@ import os
 import socket
 
 from config.settings import Settings
-from dicom.server import ServerOptions, serve_associations
+from dicom.server import serve_associations
 from service.archive import ServiceArchive
 from service.home import Home
 from service.lifeline import follow
+from service.options import server_options
 
 
 def receive(settings: Settings, listener: socket.socket, end: int, tell: int) -> None:
@@ -24,13 +25,4 @@ def receive(settings: Settings, listener: socket.socket, end: int, tell: int) ->
     stop = follow(end)
     with Home(settings) as home, ServiceArchive(home) as archive:
         os.write(tell, b"r")
-        serve_associations(listener, archive, _options(settings), stop)
-
-
-def _options(settings: Settings) -> ServerOptions:
-    return ServerOptions(
-        ae_title=settings.service.ae_title,
-        max_pdu=settings.receive.max_pdu_bytes,
-        max_associations=settings.service.max_associations,
-        check_called_ae=settings.service.check_called_ae,
-    )
+        serve_associations(listener, archive, server_options(settings), stop)

@@ -62,12 +62,12 @@ class Retriever:
     def prefetch(self, revisions: Sequence[int]) -> None:
         """Begin reading the next ``retrieve.prefetch`` of these, as far as memory allows."""
         for revision in revisions[: self._home.settings.retrieve.prefetch]:
-            length = self._home.index.servable(revision).length
+            length = self._home.index.revisions.get(revision).servable.length
             self._ahead.put(revision, length, partial(self._pool.submit, self._lend, revision))
 
     def _lend(self, revision: int) -> Lent:
         for look in range(1, _LOOKS + 1):
-            servable = self._home.index.servable(revision)
+            servable = self._home.index.revisions.get(revision).servable
             held = ExitStack()
             try:
                 return held.enter_context(self._open(servable)), held

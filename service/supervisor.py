@@ -145,7 +145,7 @@ def _bound(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-def _in_own_process(task: Callable[[Home], None], settings: Settings) -> None:
+def _in_own_process(task: Callable[[Home], object], settings: Settings) -> None:
     """Run a task on the opened archive in a forked process, and wait.
 
     Raises:
@@ -156,7 +156,7 @@ def _in_own_process(task: Callable[[Home], None], settings: Settings) -> None:
         try:
             with Home(settings) as home:
                 task(home)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - a process ends with its fault in the log
             _log.error("start-up failed", exc_info=fault)
             sys.exit(1)
 
@@ -176,7 +176,8 @@ def _start(
         children.add(f"receiver {number}", _receiver(settings, listener, tell))
     children.add("housekeeper", _housekeeper(settings, listener))
     for number in range(settings.service.workers):
-        children.add(f"worker {number}", _worker(settings, decoding))
+        name = f"worker {number}"
+        children.add(name, _worker(settings, decoding, name))
     _wait_for_receivers(ready, settings.service.receivers, children)
 
 
@@ -200,7 +201,7 @@ def _housekeeper(
 
 
 def _worker(
-    settings: Settings, decoding: socket.socket
+    settings: Settings, decoding: socket.socket, name: str
 ) -> Callable[[int, Sequence[Lifeline]], Running]:
     """Start a worker: a fresh interpreter, which will load torch with as many threads as set."""
     threads = str(settings.worker.threads)
@@ -208,6 +209,7 @@ def _worker(
 
     def start(end: int, _: Sequence[Lifeline]) -> Running:
         given = {
+            "name": name,
             "home": str(settings.home),
             "settings": settings.model_dump(mode="json", exclude={"home"}),
             "decoding": decoding.fileno(),

@@ -25,7 +25,7 @@ import models.registry
 from service import logs
 from service.decode_server import Decoded, DecodeServer
 from service.encode import Codec, seal
-from service.errors import DataFault, Fault
+from service.errors import Fault, Unknown
 from service.home import Home
 from service.index import Journalled
 from service.lifeline import follow
@@ -83,7 +83,8 @@ class Worker:
             self._seal(entry)
         except Fault as fault:
             _log.error("instance not archived", revision=entry.revision_id, exc_info=fault)
-            self._home.index.failed(entry.revision_id, type(fault).__name__)
+            retry_s = self._home.settings.worker.retry_s
+            self._home.index.failed(entry.revision_id, type(fault).__name__, retry_s)
         else:
             seconds = round(time.monotonic() - begun, 3)
             _log.info("instance archived", revision=entry.revision_id, seconds=seconds)
@@ -92,12 +93,16 @@ class Worker:
         path = entry_path(self._home.journal, entry.entry_id)
         with JournalReader(path, self._home.keys) as reader:
             received, dataset = reader.received, reader.dataset()
-        sealed = seal(self._home, self._codec, received, entry.revision, dataset)
+        revision = self._home.index.revisions.get(entry.revision_id).number
+        sealed = seal(self._home, self._codec, received, revision, dataset)
         if sealed.mismatch is not None:
             self._home.index.trail.append(
                 "mismatch", {"revision": entry.revision_id, "object": sealed.facts.object_id.hex()}
             )
-        if not self._home.index.archived(entry.revision_id, sealed.facts):
+        try:
+            self._home.index.archived(entry.revision_id, sealed.facts)
+        except Unknown:
+            # Its lease ran out, and another worker was faster.
             self._home.store.remove(sealed.facts.object_id)
         remove_entry(self._home.journal, entry.entry_id)
 
@@ -137,7 +142,7 @@ def main(given: str) -> None:
             raise SystemExit(1) from fault
         server = DecodeServer(listener, decoder(home, codec), DECODE_THREADS)
         server.start()
-        Worker(home, codec, f"worker {options['name']}").run(stop)
+        Worker(home, codec, options["name"]).run(stop)
         server.stop()
 
 

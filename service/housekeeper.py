@@ -1,0 +1,74 @@
+"""The housekeeper: the process that delivers storage commitment reports nobody waits for online."""
+
+from __future__ import annotations
+
+import time
+from threading import Event
+from typing import Final
+
+import structlog
+
+from config.settings import Settings
+from dicom.archive import Commitment
+from dicom.commitment import send_commitment_report
+from dicom.server import ServerOptions
+from service.commitment import Commitments
+from service.errors import Fault
+from service.home import Home
+from service.lifeline import follow
+from service.options import server_options
+
+POLL_S: Final = 1.0
+HEAD_START_S: Final = 5.0
+"""Seconds that the requesting association has to deliver a report before the housekeeper does. It
+looks four times a second; modalities that keep it open expect the report there."""
+
+_log = structlog.get_logger()
+
+
+def keep_house(settings: Settings, end: int) -> None:
+    """Deliver reports until the lifeline ``end`` says to stop."""
+    stop = follow(end)
+    with Home(settings) as home:
+        Housekeeper(home, server_options(settings)).run(stop)
+
+
+class Housekeeper:
+    """Delivers the storage commitment reports of one archive."""
+
+    def __init__(
+        self, home: Home, options: ServerOptions, head_start_s: float = HEAD_START_S
+    ) -> None:
+        self._home = home
+        self._options = options
+        self._head_start_s = head_start_s
+        self._commitments = Commitments(home)
+        self._seen: dict[tuple[str, str], float] = {}
+
+    def run(self, stop: Event) -> None:
+        """Work until asked to stop."""
+        while not stop.wait(POLL_S):
+            try:
+                self.work()
+            except Fault as fault:
+                _log.error("no reports to be had from the index", exc_info=fault)
+
+    def work(self) -> int:
+        """Deliver what is due, and was so for the head start; give how many were tried."""
+        due = {(one.peer.calling_ae, one.transaction_uid): one for one in self._commitments.due()}
+        now = time.monotonic()
+        self._seen = {name: self._seen.get(name, now) for name in due}
+        ready = [due[name] for name, seen in self._seen.items() if now - seen >= self._head_start_s]
+        for commitment in ready:
+            self._commitments.reported(commitment, self._deliver(commitment))
+        return len(ready)
+
+    def _deliver(self, commitment: Commitment) -> bool:
+        ae_title = commitment.peer.calling_ae
+        node = self._home.index.nodes.get(ae_title)
+        if node is None:
+            _log.warning("no node to report a commitment to", ae_title=ae_title)
+            return False
+        delivered = send_commitment_report(commitment, node, self._options)
+        _log.info("commitment reported", ae_title=ae_title, delivered=delivered)
+        return delivered

@@ -1,0 +1,25 @@
+"""From the settings to how this Application Entity behaves on the network."""
+
+from __future__ import annotations
+
+from config.settings import Settings
+from dicom.association import Timeouts
+from dicom.server import ServerOptions
+
+
+def server_options(settings: Settings) -> ServerOptions:
+    """Translate the settings; a timeout of 0 s means to wait for ever."""
+    return ServerOptions(
+        ae_title=settings.service.ae_title,
+        check_called_ae=settings.service.check_called_ae,
+        max_pdu=settings.receive.max_pdu_bytes,
+        max_associations=settings.service.max_associations,
+        timeouts=Timeouts(
+            connect=settings.retrieve.connect_timeout_s or None,
+            acse=settings.receive.acse_timeout_s or None,
+            dimse=settings.receive.dimse_timeout_s or None,
+            idle=settings.receive.network_timeout_s or None,
+        ),
+        grace_s=settings.service.shutdown_grace_s,
+        prefetch=settings.retrieve.prefetch,
+    )
