@@ -109,7 +109,11 @@ def fresh(
     """Run a module in a fresh interpreter with descriptors and environment variables passed on."""
     command = [sys.executable, "-m", module, *arguments]
     environment = {**os.environ, **extra}
-    return Fresh(subprocess.Popen(command, pass_fds=descriptors, env=environment))  # noqa: S603
+    return Fresh(
+        subprocess.Popen(  # noqa: S603 - our own interpreter
+            command, pass_fds=descriptors, env=environment, process_group=0
+        )
+    )
 
 
 Start = Callable[[int, Sequence[Lifeline]], Running]

@@ -60,6 +60,7 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.captureWarnings(True)
     # What logging prints of its own faults quotes the record.
     logging.raiseExceptions = phi
