@@ -9,6 +9,20 @@ from typing import Annotated, Final
 import typer
 
 from config.errors import SettingsError
+from service.cli import (
+    correct,
+    export,
+    find,
+    imports,
+    init,
+    ls,
+    nodes,
+    quarantine,
+    serve,
+    show,
+    status,
+    trail,
+)
 from service.cli.options import DEFAULT_HOME, HOME
 from service.cli.output import errors
 from service.errors import EXIT_OK, EXIT_USAGE, Fault, rendering
@@ -32,6 +46,20 @@ def radiolith(
     ] = DEFAULT_HOME,
 ) -> None:
     """A DICOM archive: smaller, encrypted, verified, and bit for bit."""
+
+
+app.command()(init.init)
+app.command()(serve.serve)
+app.command()(status.status)
+app.command("import")(imports.import_)
+app.command()(export.export)
+app.command()(ls.ls)
+app.command()(find.find)
+app.command()(show.show)
+app.add_typer(nodes.app, name="nodes")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(correct.app, name="correct")
+app.add_typer(trail.app, name="trail")
 
 
 def run() -> int:

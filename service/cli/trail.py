@@ -1,0 +1,53 @@
+"""`radiolith trail`: who stored, queried, retrieved and changed what."""
+
+from __future__ import annotations
+
+import json as json_module
+from typing import Annotated
+
+import typer
+
+from service.cli.options import Json, Since, micros, opened
+from service.cli.output import console, errors, moment, print_json, print_table
+from service.errors import EXIT_OK, TrailBroken, rendering
+
+app = typer.Typer(help="The hash-chained audit trail.", no_args_is_help=True)
+
+
+@app.command("ls")
+def list_(
+    context: typer.Context,
+    since: Since = None,
+    event: Annotated[str, typer.Option(help="Only entries of this event.")] = "",
+    json: Json = False,
+) -> None:
+    """List entries, the oldest first."""
+    with opened(context) as home:
+        entries = [
+            entry
+            for entry in home.index.trail.entries()
+            if entry.at >= micros(since) and event in ("", entry.event)
+        ]
+    if json:
+        print_json(entries)
+        return
+    rows = [
+        [entry.position, moment(entry.at), entry.event, json_module.dumps(dict(entry.details))]
+        for entry in entries
+    ]
+    print_table(["entry", "at", "event", "details"], rows)
+
+
+@app.command()
+def verify(context: typer.Context, json: Json = False) -> int:
+    """Check that no entry was altered, removed or put elsewhere."""
+    with opened(context) as home:
+        breaks = home.index.trail.verify()
+        position, head = home.index.trail.head()
+    if json:
+        print_json({"entries": position, "head": head, "breaks": breaks})
+    else:
+        console.print(f"{position} entries, head {head.hex()}")
+        for one in breaks:
+            errors.print(f"entry {one.position}: {one.kind}: {one.detail}", markup=False)
+    return rendering(TrailBroken()).exit_code if breaks else EXIT_OK
