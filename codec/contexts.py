@@ -3,7 +3,8 @@
 Context 0 is for samples whose near neighbours are all alike. The others follow the predicted scale
 in half octaves; where it is small (entropy under about 2.5 bits) also the prediction's phase, that
 is how far it lies from an integer, which decides between the two or three likely values. The last
-contexts code whether a sample equals the frame's clip value, from how many neighbours do.
+contexts code whether a sample equals the frame's clip value, from how many of the 12 nearest do: 0
+says that it goes with the majority.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ PHASED_SCALES = 8
 SCALES = 28
 SCALE_CONTEXTS = 1 + 3 * PHASED_SCALES + SCALES - PHASED_SCALES
 CLIP_CONTEXTS = 15
+CLIP_MAJORITY = SCALE_CONTEXTS + 9
+"""From this context on (three of the four nearest samples) equality is what is expected."""
+
 CONTEXTS = SCALE_CONTEXTS + CLIP_CONTEXTS
 
 SMALLEST_LOG_SCALE = 8

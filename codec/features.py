@@ -10,6 +10,7 @@ Every difference is scaled by a power of two of the local activity, so that nois
     N+17            mean |linear residual| of all known samples of the level, normalised
     N+18, N+19      how small the activity is: below 16 and below 1 sample steps
     N+20            the activity's position within its octave
+    N+21            the prediction's distance from 0, normalised: near it residuals are one-sided
 
 The normalised unit is ``2**exponent`` sixteenths / 256, where ``2**exponent`` just exceeds the
 activity: half the summed magnitudes of the differences and residuals of the 12 nearest.
@@ -25,7 +26,7 @@ from codec.lattice import BORDER, NEIGHBOURHOODS, Planes
 
 NEAREST = 12
 SIGNED = 4
-EXTRA = NEAREST + SIGNED + 5
+EXTRA = NEAREST + SIGNED + 6
 TOP = 127
 
 CORRECTION_BITS = 11
@@ -91,14 +92,10 @@ def _extract(values, errors, places, predicted, level_error, features, exponents
         for k in range(SIGNED):
             row = errors[places[0, k], y + places[1, k], places[2, k] : places[2, k] + width]
             _signed(row, exponent, features[n + NEAREST + k, here])
-        _summary(
-            wide,
-            n - NEAREST,
-            level_error,
-            activity,
-            exponent,
-            features[n + NEAREST + SIGNED :, here],
-        )
+        summary = features[n + NEAREST + SIGNED :, here]
+        _summary(wide, n - NEAREST, level_error, activity, exponent, summary)
+        for x in range(width):
+            summary[5, x] = np.float32(_scaled(centre[x], exponent[x]))
 
 
 @njit(cache=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from codec import tables as frame_tables
 from codec.base import base_room, read_base, write_base
 from codec.bitstream import flush, new_state, overrun
-from codec.contexts import CONTEXTS, context_order, fold, unfold
+from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, unfold
 from codec.errors import StreamError
 from codec.kernels import (
     FITTED_LEVELS,
@@ -107,7 +107,8 @@ class _Encoder:
             clip_contexts = level.clip_contexts(phase, self._span.clip)
             asked = clip_contexts > 0
             clipped = target == self._span.clip
-            self._add(clipped[asked].astype(np.int32), clip_contexts[asked])
+            surprising = clipped != (clip_contexts >= CLIP_MAJORITY)
+            self._add(surprising[asked].astype(np.int32), clip_contexts[asked])
             rest = ~(asked & clipped)
             means, contexts, target = means[rest], contexts[rest], target[rest]
         symbols = np.empty(len(target), np.int32)
@@ -220,7 +221,8 @@ class _Decoder:
         clip_contexts = level.clip_contexts(phase, clip)
         asked = clip_contexts > 0
         clipped = np.zeros(len(asked), np.bool_)
-        clipped[asked] = self._read_symbols(clip_contexts[asked], decoders) > 0
+        surprising = self._read_symbols(clip_contexts[asked], decoders) > 0
+        clipped[asked] = surprising != (clip_contexts[asked] >= CLIP_MAJORITY)
         samples = np.full(len(asked), clip, np.int32)
         samples[~clipped] = self._read_samples(
             prediction.means[~clipped], prediction.contexts[~clipped], decoders

@@ -74,12 +74,18 @@ class Level:
         means: NDArray[np.int32],
         contexts: NDArray[np.uint8],
     ) -> None:
-        level_error = (self._error_total << FRACTION_BITS) // self._known
-        features, exponents = extract(self.values, self.errors, phase, linear, row, level_error)
+        features, exponents = self.features(phase, linear, row)
         outputs = self._predictor.refine(phase, features)
         ceiling = self._limit << FRACTION_BITS
         means[:] = refined_means(linear.reshape(-1), outputs[0], exponents, ceiling)
         scale_contexts(means, outputs[1] + 8 * exponents, exponents == 0, contexts)
+
+    def features(
+        self, phase: int, linear: NDArray[np.int32], row: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Features and exponents of some rows of a phase, see :func:`codec.features.extract`."""
+        level_error = (self._error_total << FRACTION_BITS) // self._known
+        return extract(self.values, self.errors, phase, linear, row, level_error)
 
     def complete(self, phase: int, samples: NDArray[np.int32], linear: NDArray[np.int32]) -> None:
         """Set a phase's samples, now that they are known."""

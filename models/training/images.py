@@ -20,12 +20,14 @@ class TrainingImage:
     Attributes:
         name: where it came from, for the log.
         sha256: of the file it came from, hexadecimal, for the manifest.
+        group: frames of one group (a series) look alike and are trained on or held back together.
         words: allocated words, uint8 or uint16 (rows, columns).
         hints: what the dataset says of them.
     """
 
     name: str
     sha256: str
+    group: str
     words: NDArray[np.uint8] | NDArray[np.uint16]
     hints: Hints
 
@@ -34,6 +36,7 @@ class TrainingImage:
 class Samples:
     """A frame after analysis, as the codec's learned path sees it."""
 
+    group: str
     samples: NDArray[np.int32]
     span: Range
 
@@ -44,7 +47,7 @@ def analysed(images: Sequence[TrainingImage]) -> list[Samples]:
     for image in images:
         plan, samples = analyse(image.words, image.hints)
         if plan.span.limit:
-            frames.append(Samples(samples, plan.span))
+            frames.append(Samples(image.group, samples, plan.span))
     return frames
 
 

@@ -1,0 +1,119 @@
+"""The network while it is trained: float parameters, rounded to integers in the forward pass.
+
+Rounding passes gradients straight through (Bengio et al., arXiv:1308.3432), so what is trained is
+exactly what :class:`models.exact.ExactLayer` will compute.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from codec.features import CORRECTION_BITS, MAX_CORRECTION, MAX_LOG_SCALE
+from models.exact import ACTIVATION_TOP, LayerWeights
+
+_WEIGHT_UNIT = 64.0
+_BIAS_UNIT = 1024.0
+_SHIFTS = (7, 7, 6)
+HIDDEN = (64, 32)
+"""Widths of the hidden layers: about 5,000 multiplications a sample."""
+
+_FIRST_LOG_SCALE = -32.0
+"""The log scale to start from: the activity sums 12 differences, which exceed a residual's scale by
+about four octaves."""
+
+
+class _Round(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, values: torch.Tensor) -> torch.Tensor:
+        return torch.floor(values + 0.5)
+
+    @staticmethod
+    def backward(ctx: object, *gradients: torch.Tensor) -> torch.Tensor:
+        return gradients[0]
+
+
+def _rounded(values: torch.Tensor) -> torch.Tensor:
+    return _Round.apply(values)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class QuantisedLayer(nn.Module):
+    """A linear layer with 8-bit weights and a rounding shift."""
+
+    def __init__(self, inputs: int, outputs: int, shift: int) -> None:
+        super().__init__()
+        self.shift = shift
+        spread = 0.5 if outputs > 2 else 0.02
+        self.weights = nn.Parameter(torch.randn(outputs, inputs) * spread * (45.0 / inputs) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        weights = _rounded((self.weights * _WEIGHT_UNIT).clamp(-127, 127))
+        bias = _rounded(self.bias * _BIAS_UNIT)
+        return _rounded(nn.functional.linear(rows, weights, bias) * 2.0**-self.shift)
+
+    def exported(self) -> LayerWeights:
+        """The layer's integers."""
+        with torch.no_grad():
+            weights = _rounded((self.weights * _WEIGHT_UNIT).clamp(-127, 127))
+            bias = _rounded(self.bias * _BIAS_UNIT)
+        return LayerWeights(
+            weights.cpu().numpy().astype(np.int8), bias.cpu().numpy().astype(np.int32), self.shift
+        )
+
+
+class QuantisedNetwork(nn.Module):
+    """The network of one phase."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        widths = (features, *HIDDEN, 2)
+        self.layers = nn.ModuleList(
+            QuantisedLayer(i, o, s) for i, o, s in zip(widths, widths[1:], _SHIFTS, strict=False)
+        )
+        with torch.no_grad():
+            last = self.layers[-1]
+            last.bias[1] = _FIRST_LOG_SCALE * 2.0 ** _SHIFTS[-1] / _BIAS_UNIT
+
+    def forward(
+        self, features: torch.Tensor, exponents: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Correction in sixteenths, and log2 of the residual's scale in sixteenths."""
+        hidden = features
+        for layer in self.layers[:-1]:
+            hidden = layer(hidden).clamp(0, ACTIVATION_TOP)
+        outputs = self.layers[-1](hidden)
+        correction = outputs[:, 0].clamp(-MAX_CORRECTION, MAX_CORRECTION)
+        log_scale = outputs[:, 1].clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE)
+        return correction * torch.exp2(exponents - CORRECTION_BITS), exponents + log_scale / 8
+
+    def exported(self) -> tuple[LayerWeights, ...]:
+        """The layers' integers."""
+        return tuple(layer.exported() for layer in self.layers)
+
+
+_TAIL_SHARE = 0.06
+_TAIL_SPREAD = 4.0
+
+
+def code_length(
+    residuals: torch.Tensor, corrections: torch.Tensor, log_scales: torch.Tensor
+) -> torch.Tensor:
+    """Bits to code each sample under a logistic distribution with a wide tail mixed in.
+
+    Residuals and corrections are in sixteenths; the sample is an integer, so its probability is the
+    distribution's mass within half a step, 8 sixteenths, of it.
+    """
+    distance = residuals - corrections
+    scale = torch.exp2(log_scales).clamp(min=0.5)
+    core = _log_mass(distance, scale) + float(np.log(1 - _TAIL_SHARE))
+    tail = _log_mass(distance, scale * _TAIL_SPREAD) + float(np.log(_TAIL_SHARE))
+    return -torch.logaddexp(core, tail) / float(np.log(2))
+
+
+def _log_mass(distance: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    upper = (distance + 8) / scale
+    lower = (distance - 8) / scale
+    between = torch.log(-torch.expm1(-16.0 / scale))
+    return nn.functional.logsigmoid(upper) + nn.functional.logsigmoid(-lower) + between
