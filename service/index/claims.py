@@ -68,6 +68,16 @@ class Claims:
         """Give a claim back: the revision can be claimed at once."""
         self._set(revision_id, claimed_by=None, claimed_until=None)
 
+    def release_all(self) -> int:
+        """Give back what workers that no longer run had claimed; give how many there were."""
+        with self._database.write() as connection:
+            released = connection.execute(
+                update(Revision)
+                .where(_IS_JOURNALLED, Revision.claimed_by.is_not(None))
+                .values(claimed_by=None, claimed_until=None)
+            )
+            return released.rowcount
+
     def failed(self, revision_id: int, reason: str, retry_s: float) -> None:
         """Note why archiving failed; it can be claimed again after ``retry_s`` seconds."""
         self._set(

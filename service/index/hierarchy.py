@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from service.index import corrections
 from service.index.attributes import Attributes, from_json, merge, to_json
@@ -12,6 +12,25 @@ from service.index.database import AnyRow
 from service.index.identity import Identity, columns
 from service.index.levels import Level, part
 from service.index.tables import Instance, Patient, Series, Study
+
+# Built once: building it takes longer than running it.
+_HIERARCHY: Final = (
+    select(
+        Patient.id.label("patient"), Study.id.label("study"), Series.id.label("series"),
+        Patient.attributes.label("attributes_0"), Patient.sequence.label("sequence_0"),
+        Study.attributes.label("attributes_1"), Study.sequence.label("sequence_1"),
+        Series.attributes.label("attributes_2"), Series.sequence.label("sequence_2"),
+        Patient.received, Patient.key,
+    )
+    .select_from(Patient)
+    .outerjoin(
+        Study, (Study.patient_id == Patient.id) & (Study.study_uid == bindparam("study_uid"))
+    )
+    .outerjoin(
+        Series, (Series.study_id == Study.id) & (Series.series_uid == bindparam("series_uid"))
+    )
+    .where(Patient.key == bindparam("patient_key"))
+)  # fmt: skip
 
 
 def settle(
@@ -54,22 +73,12 @@ def prune(connection: Connection, series_id: int) -> None:
 
 
 def _find(connection: Connection, identity: Identity) -> AnyRow | None:
-    under_patient = and_(Study.patient_id == Patient.id, Study.study_uid == identity.study_uid)
-    under_study = and_(Series.study_id == Study.id, Series.series_uid == identity.series_uid)
-    statement = (
-        select(
-            Patient.id.label("patient"), Study.id.label("study"), Series.id.label("series"),
-            Patient.attributes.label("attributes_0"), Patient.sequence.label("sequence_0"),
-            Study.attributes.label("attributes_1"), Study.sequence.label("sequence_1"),
-            Series.attributes.label("attributes_2"), Series.sequence.label("sequence_2"),
-            Patient.received, Patient.key,
-        )
-        .select_from(Patient)
-        .outerjoin(Study, under_patient)
-        .outerjoin(Series, under_study)
-        .where(Patient.key == identity.patient_key)
-    )  # fmt: skip
-    return connection.execute(statement).one_or_none()
+    uids = {
+        "patient_key": identity.patient_key,
+        "study_uid": identity.study_uid,
+        "series_uid": identity.series_uid,
+    }
+    return connection.execute(_HIERARCHY, uids).one_or_none()
 
 
 def _make_patient(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from service.index import hierarchy, trail
 from service.index.attributes import Attributes, to_json
@@ -36,6 +36,21 @@ class Added:
     """The command named another SOP Class UID than the dataset."""
 
 
+# Built once: building a statement takes longer than running it (0.5 ms a reception of 1.5).
+_REVISIONS: Final = (
+    select(
+        Revision.id, Revision.instance_id, Revision.number, Revision.served, Revision.state,
+        Revision.quarantined, Revision.sop_class_uid, Revision.patient_key, Revision.study_uid,
+        Revision.transfer_syntax, Revision.sha256, Revision.lossy, Revision.sequence,
+    )
+    .join(Instance, Revision.instance_id == Instance.id)
+    .where(Instance.sop_instance_uid == bindparam("uid"))
+    .order_by(Revision.number)
+)  # fmt: skip
+_ADD_INSTANCE: Final = insert(Instance).returning(Instance.id)
+_ADD_REVISION: Final = insert(Revision).returning(Revision.id)
+
+
 def add(
     connection: Connection, received: Received, attributes: Attributes, policy: Policy
 ) -> Added:
@@ -52,10 +67,9 @@ def add(
     if served:
         instance = place(connection, identity, attributes, received.sequence, instance)
     values = _values(received, identity, attributes)
+    standing = {"instance_id": instance, "number": revision, "served": served}
     row: int = connection.execute(
-        insert(Revision)
-        .values(instance_id=instance, number=revision, served=served, quarantined=reason, **values)
-        .returning(Revision.id)
+        _ADD_REVISION, values | standing | {"quarantined": reason}
     ).scalar_one()
     trail.append(connection, "stored", _details(received, identity, revision, reason))
     return _added(row, revision, received, duplicate=False, reason=reason)
@@ -73,9 +87,7 @@ def place(
     values = {"series_id": series, **columns(Level.IMAGE, attributes)}
     if instance is None:
         values["sop_instance_uid"] = identity.sop_instance_uid
-        made: int = connection.execute(
-            insert(Instance).values(**values).returning(Instance.id)
-        ).scalar_one()
+        made: int = connection.execute(_ADD_INSTANCE, values).scalar_one()
         return made
     before = connection.scalars(select(Instance.series_id).where(Instance.id == instance)).one()
     connection.execute(update(Instance).where(Instance.id == instance).values(**values))
@@ -90,17 +102,7 @@ def place(
 
 
 def _revisions(connection: Connection, identity: Identity) -> Sequence[AnyRow]:
-    statement = (
-        select(
-            Revision.id, Revision.instance_id, Revision.number, Revision.served, Revision.state,
-            Revision.quarantined, Revision.sop_class_uid, Revision.patient_key, Revision.study_uid,
-            Revision.transfer_syntax, Revision.sha256, Revision.lossy, Revision.sequence,
-        )
-        .join(Instance, Revision.instance_id == Instance.id)
-        .where(Instance.sop_instance_uid == identity.sop_instance_uid)
-        .order_by(Revision.number)
-    )  # fmt: skip
-    return connection.execute(statement).all()
+    return connection.execute(_REVISIONS, {"uid": identity.sop_instance_uid}).all()
 
 
 def _twin(known: Sequence[AnyRow], received: Received) -> AnyRow | None:

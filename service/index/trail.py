@@ -25,6 +25,12 @@ FIRST: Final = bytes(32)
 _HEAD: Final = 1
 _PAGE: Final = 1000
 
+_LOCK_HEAD: Final = (
+    select(TrailHead.position, TrailHead.hash).where(TrailHead.id == _HEAD).with_for_update()
+)
+_MOVE_HEAD: Final = update(TrailHead).where(TrailHead.id == _HEAD)
+_ENTER: Final = insert(TrailEntry)
+
 Details = Mapping[str, Any]
 
 
@@ -110,15 +116,10 @@ def append(connection: Connection, event: str, details: Details, at: int | None 
     previous_position, previous = _advance(connection)
     position = previous_position + 1
     digest = entry_hash(previous, position, at, event, details)
-    connection.execute(
-        insert(TrailEntry).values(
-            position=position, at=at, event=event,
-            details=_canonical(details), previous=previous, hash=digest,
-        )
-    )  # fmt: skip
-    connection.execute(
-        update(TrailHead).where(TrailHead.id == _HEAD).values(position=position, hash=digest)
-    )
+    entry = {"position": position, "entered_at": at, "event": event}
+    sealed = {"details": _canonical(details), "previous": previous, "hash": digest}
+    connection.execute(_ENTER, entry | sealed)
+    connection.execute(_MOVE_HEAD, {"position": position, "hash": digest})
     return position
 
 
@@ -143,8 +144,7 @@ def _read(text: str) -> Details:
 
 def _advance(connection: Connection) -> tuple[int, bytes]:
     """Lock the head, so that the next writer waits for this transaction's end, and read it."""
-    statement = select(TrailHead.position, TrailHead.hash).where(TrailHead.id == _HEAD)
-    row = connection.execute(statement.with_for_update()).one_or_none()
+    row = connection.execute(_LOCK_HEAD).one_or_none()
     if row is not None:
         return row.position, row.hash
     connection.execute(insert(TrailHead).values(id=_HEAD, position=0, hash=FIRST))
