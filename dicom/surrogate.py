@@ -29,4 +29,6 @@ def surrogate_series_uid(study_uid: str, modality: str) -> str:
 def _uid(namespace: UUID, *identity: str) -> str:
     # Lengths before the texts keep ("ab", "c") and ("a", "bc") apart.
     name = "".join(f"{len(text)}:{text}" for text in identity)
-    return f"2.25.{uuid5(namespace, name).int}"
+    # Texts of strangers may hold halves of surrogate pairs, which have no bytes of their own.
+    encodable = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return f"2.25.{uuid5(namespace, encodable).int}"
