@@ -7,7 +7,7 @@ written again by the general path, which needs no model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ import structlog
 from codec import CodecError, Predictor, encode_frame
 from dicom.attributes import read_attributes
 from dicom.cut import cut
-from service.errors import DataFault, StoreFault, Undecodable
+from service.errors import Altered, DataFault, StoreFault, Undecodable
 from service.home import Home
 from service.keys import KeyStore
 from service.records import ObjectFacts, Received
@@ -39,6 +39,27 @@ class Codec:
 
 
 @dataclass(frozen=True, slots=True)
+class Reception:
+    """One revision, on its way into an object."""
+
+    received: Received
+    revision: int
+    """Its number among the revisions of its instance."""
+    dataset: bytes
+
+    def content(self) -> Content:
+        """Give what becomes an object."""
+        syntax = self.received.transfer_syntax
+        return Content(
+            received=self.received,
+            revision=self.revision,
+            dataset=self.dataset,
+            cut=cut(self.dataset, len(self.dataset), syntax),
+            attributes=read_attributes(self.dataset, syntax),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Sealed:
     """An object that is in the store, synced, and has given back the received bytes."""
 
@@ -48,48 +69,84 @@ class Sealed:
     into; the object is sound."""
 
 
-def seal(home: Home, codec: Codec, received: Received, revision: int, dataset: bytes) -> Sealed:
-    """Write the object of one revision to the store and verify it from there.
+Commit = Callable[[ObjectFacts], None]
+"""Called once the object is published and synced: its row is made here. Raises, where the row is
+not to be had: the object is removed then."""
+
+
+def seal(home: Home, codec: Codec, reception: Reception, commit: Commit) -> Sealed:
+    """Write the object of one revision, verify it, publish it to the store, commit its row.
 
     Raises:
         DataFault: not even the general path gives the bytes back; nothing is left in the store.
         IoFault: the store could not be written or read.
     """
-    content = Content(
-        received=received,
-        revision=revision,
-        dataset=dataset,
-        cut=cut(dataset, len(dataset), received.transfer_syntax),
-        attributes=read_attributes(dataset, received.transfer_syntax),
-    )
+    content = reception.content()
     if content.cut.layout is None:
-        return Sealed(_write(home, codec, content, None))
+        return Sealed(_write(home, codec, content, None, commit))
     try:
-        return Sealed(_write(home, codec, content, _coded(content, codec.predictor)))
+        frames = EncodedFrames(_streams(content, codec.predictor), codec.predictor.digest)
+        return Sealed(_write(home, codec, content, frames, commit))
     except _TooLarge:
-        return Sealed(_write(home, codec, content, None))
-    except (DataFault, CodecError, ArithmeticError, ValueError) as fault:
+        return Sealed(_write(home, codec, content, None, commit))
+    except (Undecodable, Altered, CodecError, ArithmeticError, ValueError) as fault:
         _log.critical("encoding did not give the bytes back", exc_info=fault)
-        return Sealed(_write(home, codec, content, None), mismatch=str(fault))
+        return Sealed(_write(home, codec, content, None, commit), mismatch=str(fault))
+
+
+def reseal(home: Home, codec: Codec, old: ObjectReader, commit: Commit) -> ObjectFacts:
+    """Seal what an object holds again, under the active key; frames are not coded anew.
+
+    Raises:
+        DataFault: the old object is not sound; it stays as it is.
+        IoFault: the store could not be written or read.
+    """
+    content = Reception(old.received, old.header.revision, old.dataset()).content()
+    frames = EncodedFrames(old.streams(), old.clear.model) if old.frames else None
+    return _write(home, codec, content, frames, commit)
 
 
 class _TooLarge(Exception):
     """Coded frames take more than the archive promises."""
 
 
-def _write(home: Home, codec: Codec, content: Content, frames: EncodedFrames | None) -> ObjectFacts:
-    """Write an object, open and decode it again, compare, and only then publish it."""
+def _write(
+    home: Home, codec: Codec, content: Content, frames: EncodedFrames | None, commit: Commit
+) -> ObjectFacts:
+    """Write an object, open and decode it again, compare, and only then publish it.
+
+    The row is committed while the draft still has its own name, so that a crash in between shows at
+    the next start (:mod:`service.recovery`).
+    """
     sealing = Sealing.fresh(home.keys)
     with home.store.draft(sealing.object_id) as draft:
-        try:
-            facts = write_object(draft.file, sealing, content, frames)
-            layout = content.cut.layout
-            if frames is not None and layout is not None:
-                _check_size(facts, content.received, layout.frames)
-            verify(draft.file, home.keys, codec, facts.object_id, content.received)
-        except OSError as fault:
-            raise StoreFault(f"an object could not be written: {fault.strerror}") from fault
-        draft.publish()
+        facts = _draft(draft.file, home, codec, content, sealing, frames)
+        with home.settling(facts.key_id):
+            draft.publish()
+            try:
+                commit(facts)
+            except DataFault:
+                home.store.remove(facts.object_id)
+                raise
+    return facts
+
+
+def _draft(
+    file: BinaryIO,
+    home: Home,
+    codec: Codec,
+    content: Content,
+    sealing: Sealing,
+    frames: EncodedFrames | None,
+) -> ObjectFacts:
+    try:
+        facts = write_object(file, sealing, content, frames)
+        layout = content.cut.layout
+        if frames is not None and layout is not None:
+            _check_size(facts, content.received, layout.frames)
+        verify(file, home.keys, codec, facts.object_id, content.received)
+    except OSError as fault:
+        raise StoreFault(f"an object could not be written: {fault.strerror}") from fault
     return facts
 
 
@@ -113,10 +170,6 @@ def verify(
     for _ in reader.pieces():
         continue
     return reader.facts
-
-
-def _coded(content: Content, predictor: Predictor) -> EncodedFrames:
-    return EncodedFrames(_streams(content, predictor), predictor.digest)
 
 
 def _streams(content: Content, predictor: Predictor) -> Iterator[bytes]:

@@ -5,14 +5,16 @@ For the command: :func:`init`, and :func:`Home.open` for everything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from config.settings import FILE_NAME, Settings, load
 from service.errors import Conflict, Unknown
-from service.files import make_folder, write_atomically
+from service.files import locked, make_folder, write_atomically
 from service.index import Index, Policy
 from service.keys import KeyFile, KeyStore, PassphraseFile, RootSecret
 from service.sequence import ReceiveSequence
@@ -22,6 +24,7 @@ KEYRING: Final = "keyring.json"
 INDEX: Final = "index.sqlite"
 RUN: Final = "run"
 ROOT_KEY: Final = "root.key"
+KEY_LOCK: Final = "keys.lock"
 
 Overrides = Mapping[str, Mapping[str, Any]]
 
@@ -78,6 +81,26 @@ class Home:
     def keyring_path(self) -> Path:
         """Where the keyring is."""
         return self.path / KEYRING
+
+    @contextmanager
+    def settling(self, key_id: bytes) -> Iterator[None]:
+        """Hold ``keys retire`` off while something sealed under a key gets its row.
+
+        A sealing may have begun before the key was rotated out: inside the block the key is still
+        in the keyring, and what becomes durable there is counted by a retirement that comes after.
+
+        Raises:
+            WrongKey: the key is retired; what was sealed under it is lost and must be refused.
+        """
+        with locked(self.run / KEY_LOCK, fcntl.LOCK_SH):
+            self.keys.keyring.get(key_id)
+            yield
+
+    @contextmanager
+    def retiring(self) -> Iterator[None]:
+        """Hold off everything that settles; wait for what does so now."""
+        with locked(self.run / KEY_LOCK, fcntl.LOCK_EX):
+            yield
 
     def close(self) -> None:
         """Let go of the index and the sequence."""

@@ -121,8 +121,9 @@ class Reception:
             raise RuntimeError("a reception without a fault has a journal entry")
         attributes = read_attributes(self._head.taken, self._origin.transfer_syntax)
         received = self._received(self._writer, attributes)
-        self._writer.finish(received)
-        return self._index(received, attributes)
+        with self._home.settling(self._writer.key_id):
+            self._writer.finish(received)
+            return self._index(received, attributes)
 
     def abort(self) -> None:
         """Forget what was written."""

@@ -27,6 +27,8 @@ class Recovered:
 
     partial: int = 0
     """Half-written journal entries and objects that were removed."""
+    interrupted: int = 0
+    """Objects that were published, but got no row: removed, their journal entries are there."""
     indexed: int = 0
     """Journal entries that got their row."""
     finished: int = 0
@@ -43,7 +45,8 @@ def recover(home: Home) -> Recovered:
     Raises:
         IoFault: journal, store or index cannot be read or written.
     """
-    recovered = Recovered(partial=sweep(home.journal) + home.store.sweep())
+    recovered = Recovered(interrupted=_remove_interrupted(home))
+    recovered.partial = sweep(home.journal) + home.store.sweep()
     recovered.released = home.index.release_all()
     home.sequence.seed(home.index.last_sequence())
     for entry_id in sorted(entry_ids(home.journal)):
@@ -54,12 +57,24 @@ def recover(home: Home) -> Recovered:
             _log.error("journal entry unreadable", entry=entry_id.hex(), exc_info=fault)
     _log.info(
         "recovered",
-        removed=recovered.partial + recovered.finished,
+        removed=recovered.partial + recovered.finished + recovered.interrupted,
         indexed=recovered.indexed,
         released=recovered.released,
         failed=recovered.unreadable,
     )
     return recovered
+
+
+def _remove_interrupted(home: Home) -> int:
+    """Remove objects whose worker died before their row was committed."""
+    removed = 0
+    for object_id in home.store.interrupted():
+        try:
+            home.index.revisions.by_object(object_id)
+        except Unknown:
+            home.store.remove(object_id)
+            removed += 1
+    return removed
 
 
 def _recover_entry(home: Home, entry_id: bytes, recovered: Recovered) -> None:

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ import structlog
 import models.registry
 from service import logs
 from service.decode_server import Decoded, DecodeServer
-from service.encode import Codec, seal
+from service.encode import Codec, Reception, Sealed, seal
 from service.errors import Fault, Unknown
 from service.home import Home
 from service.index import Journalled
@@ -94,17 +95,22 @@ class Worker:
         with JournalReader(path, self._home.keys) as reader:
             received, dataset = reader.received, reader.dataset()
         revision = self._home.index.revisions.get(entry.revision_id).number
-        sealed = seal(self._home, self._codec, received, revision, dataset)
-        if sealed.mismatch is not None:
-            self._home.index.trail.append(
-                "mismatch", {"revision": entry.revision_id, "object": sealed.facts.object_id.hex()}
-            )
+        commit = partial(self._home.index.archived, entry.revision_id)
         try:
-            self._home.index.archived(entry.revision_id, sealed.facts)
+            sealed = seal(self._home, self._codec, Reception(received, revision, dataset), commit)
         except Unknown:
             # Its lease ran out, and another worker was faster.
-            self._home.store.remove(sealed.facts.object_id)
+            _log.warning("instance archived by another worker", revision=entry.revision_id)
+        else:
+            self._note_mismatch(entry, sealed)
         remove_entry(self._home.journal, entry.entry_id)
+
+    def _note_mismatch(self, entry: Journalled, sealed: Sealed) -> None:
+        if sealed.mismatch is not None:
+            self._home.index.trail.append(
+                "mismatch",
+                {"entry": entry.entry_id.hex(), "object": sealed.facts.object_id.hex()},
+            )
 
 
 def drain(home: Home, codec: Codec, progress: Callable[[int], None] = lambda _: None) -> int:

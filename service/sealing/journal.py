@@ -95,6 +95,8 @@ class JournalWriter:
         key = SealingKey.fresh(active.key_id, active.secret, Purpose.JOURNAL, entry_id)
         clear = _CLEAR.pack(MAGIC, entry_id, key.key_id, key.salt, key.check)
         self.entry_id = entry_id
+        self.key_id = key.key_id
+        """The archive key that the entry is sealed under."""
         self.length = 0
         """Bytes written so far."""
         self._path = entry_path(folder, entry_id)

@@ -96,6 +96,11 @@ class ObjectReader:
         except CodecError as fault:
             raise Undecodable(f"frame {number + 1} of {shape.frames}: {fault}") from fault
 
+    def streams(self) -> Iterator[bytes]:
+        """Open the coded frames without decoding them: what a re-encryption seals again."""
+        for number, place in enumerate(self._places):
+            yield self._open_part(place, PartType.FRAME, number, self.frames)
+
     def pieces(self) -> Iterator[bytes]:
         """Decode the dataset in order: head, then frame by frame or chunk by chunk, then tail.
 

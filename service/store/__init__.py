@@ -68,5 +68,11 @@ class ObjectStore(Protocol):
     def remove(self, object_id: bytes) -> None:
         """Remove an object durably; no fault if there is none."""
 
+    def interrupted(self) -> list[bytes]:
+        """Name the objects that were published, but whose writers never left their ``with`` block.
+
+        Whether a row names such an object is for the caller to find out, before :meth:`sweep`.
+        """
+
     def sweep(self) -> int:
         """Remove the drafts that a crash left; call before anything writes. Gives their number."""

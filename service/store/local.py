@@ -112,6 +112,12 @@ class LocalStore:
                 path.unlink(missing_ok=True)
                 sync_folder(path.parent)
 
+    def interrupted(self) -> list[bytes]:
+        """Name the objects that were published, but whose drafts a crash left."""
+        names = {path.name.partition(".")[0] for path in self._drafts.glob(f"*{PARTIAL}")}
+        ids = sorted(bytes.fromhex(name) for name in names)
+        return [object_id for object_id in ids if self.exists(object_id)]
+
     def sweep(self) -> int:
         """Remove the drafts that a crash left."""
         leftovers = list(self._drafts.glob(f"*{PARTIAL}"))
