@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def serving(archive: MemoryArchive, options: ServerOptions = OPTIONS) -> Iterato
 
         def end() -> None:
             stop.set()
+            with suppress(OSError):  # Wakes the server before its next look at stop.
+                socket.create_connection(listener.getsockname(), 1).close()
             server.join(10)
             assert not server.is_alive()
 
