@@ -1,7 +1,7 @@
-"""What is special about a frame, taken out before prediction: the plan from words to samples.
+"""What is special about a frame, taken out before prediction: the plan of words and samples.
 
-In order: bits above the stored ones become a plane of their own; signed words are sign-extended; the
-smallest value is subtracted; a common step divided out; sparse histograms mapped to consecutive
+In order: bits above the stored ones become a plane of their own; signed words are sign-extended;
+the smallest value is subtracted; a common step divided out; sparse histograms mapped to consecutive
 values; rows and columns that repeat the one before left out. What is left are samples in
 [0, limit]. An end of that range where samples pile up becomes the clip value.
 """
@@ -22,12 +22,15 @@ MAP_MARGIN_BITS = 256
 """A value map is sent where it is estimated to save this much more than it takes."""
 
 CLIP_SHARE = 0.015
-"""An end of the range that this share of the samples takes is coded as a clip value: saves 1 to 7% on
-most training images, costs up to 2% on a few. Coding a frequent value elsewhere so costs 1 to 4%."""
+"""An end of the range that this share of the samples takes is coded as a clip value. That saves 1
+to 7% on most training images and costs up to 2% on a few; for a frequent value elsewhere in the
+range it costs 1 to 4%."""
 
 MIN_CLIP_SAMPLES = 64
-REPEAT_SAVING = 0.03
-"""Bits that a repeated sample is taken to cost where its row is not left out."""
+FLAT_BITS = 0.03
+CHANGE_BITS = 0.5
+"""What a sample of a repeated row is taken to cost if the row is not left out: where it equals the
+one before it in its row, and where it does not."""
 
 _HIGH, _SIGNED, _STEP, _MAP, _CLIP, _ROWS, _COLUMNS = (1 << bit for bit in range(7))
 _KNOWN_FLAGS = 0x7F
@@ -173,7 +176,8 @@ def _without_repeats(
     """The rows that differ from the one before, and which they are, where leaving out pays."""
     kept = np.ones(len(samples), np.bool_)
     kept[1:] = (samples[1:] != samples[:-1]).any(axis=1)
-    saved = int((~kept).sum()) * samples.shape[1] * REPEAT_SAVING
+    repeated = samples[~kept]
+    saved = FLAT_BITS * repeated.size + CHANGE_BITS * int((np.diff(repeated) != 0).sum())
     if saved <= 8 * len(_put_mask(kept)):
         return samples, None
     return samples[kept], kept

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Bytes, Ints, State, Whole
 from codec.bitstream import take_bits, write_bits
 from codec.tokens import SYMBOL_BITS
 
@@ -21,23 +22,23 @@ _HALVE_AT = 64
 
 
 @njit(cache=True)
-def _predicted(image, y, x, limit):  # type: ignore[no-untyped-def]
+def _predicted(image: Ints, y: int, x: int, limit: int) -> Whole:
     if y == 0 and x == 0:
-        return (limit + 1) >> 1
+        return np.int64((limit + 1) >> 1)
     if y == 0:
-        return image[y, x - 1]
+        return np.int64(image[y, x - 1])
     if x == 0:
-        return image[y - 1, x]
-    left, above, corner = image[y, x - 1], image[y - 1, x], image[y - 1, x - 1]
+        return np.int64(image[y - 1, x])
+    left, above, corner = np.int64(image[y, x - 1]), image[y - 1, x], image[y - 1, x - 1]
     if corner >= max(left, above):
-        return min(left, above)
+        return np.int64(min(left, above))
     if corner <= min(left, above):
-        return max(left, above)
-    return left + above - corner
+        return np.int64(max(left, above))
+    return np.int64(left + above - corner)
 
 
 @njit(cache=True)
-def _parameter(total, count):  # type: ignore[no-untyped-def]
+def _parameter(total: Whole, count: Whole) -> int:
     k = 0
     while (count << k) < total and k < SYMBOL_BITS:
         k += 1
@@ -45,13 +46,13 @@ def _parameter(total, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _start(limit):  # type: ignore[no-untyped-def]
+def _start(limit: int) -> tuple[Whole, Whole]:
     """First sum and count of residuals: as if one of a sixteenth of the range had been seen."""
     return (limit >> 4) + 1, 1
 
 
 @njit(cache=True)
-def write_base(image, limit, buffer, state):  # type: ignore[no-untyped-def]
+def write_base(image: Ints, limit: int, buffer: Bytes, state: State) -> None:
     """Write an image (int32, in [0, limit])."""
     total, count = _start(limit)
     for y in range(image.shape[0]):
@@ -70,14 +71,14 @@ def write_base(image, limit, buffer, state):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _follow(total, count, symbol):  # type: ignore[no-untyped-def]
+def _follow(total: Whole, count: Whole, symbol: Whole) -> tuple[Whole, Whole]:
     if count == _HALVE_AT:
         return (total + symbol) >> 1, (count + 1) >> 1
     return total + symbol, count + 1
 
 
 @njit(cache=True)
-def read_base(image, limit, buffer, state):  # type: ignore[no-untyped-def]
+def read_base(image: Ints, limit: int, buffer: Bytes, state: State) -> bool:
     """Fill an image (int32); False if a sample leaves [0, limit]."""
     total, count = _start(limit)
     for y in range(image.shape[0]):

@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Bytes, State, Whole
+
 HELD, COUNT, POSITION = 0, 1, 2
 
 
@@ -20,7 +22,7 @@ def new_state(position: int = 0) -> NDArray[np.uint64]:
 
 
 @njit(cache=True, inline="always")
-def write_bits(buffer, state, value, bits):  # type: ignore[no-untyped-def]
+def write_bits(buffer: Bytes, state: State, value: Whole, bits: Whole) -> None:
     """Append the lowest ``bits`` (at most 32) of ``value``."""
     held = (state[HELD] << np.uint64(bits)) | np.uint64(value)
     count = state[COUNT] + np.uint64(bits)
@@ -35,7 +37,7 @@ def write_bits(buffer, state, value, bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def flush(buffer, state):  # type: ignore[no-untyped-def]
+def flush(buffer: Bytes, state: State) -> Whole:
     """Pad the last byte with zeros and return the number of bytes written."""
     if state[COUNT] > np.uint64(0):
         write_bits(buffer, state, np.uint64(0), np.uint64(8) - state[COUNT])
@@ -43,7 +45,7 @@ def flush(buffer, state):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, inline="always")
-def fill(buffer, state):  # type: ignore[no-untyped-def]
+def fill(buffer: Bytes, state: State) -> None:
     """Hold at least 56 bits."""
     held, count, position = state[HELD], state[COUNT], state[POSITION]
     while count <= np.uint64(56):
@@ -57,14 +59,14 @@ def fill(buffer, state):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, inline="always")
-def peek_bits(state, bits):  # type: ignore[no-untyped-def]
+def peek_bits(state: State, bits: Whole) -> Whole:
     """The next ``bits`` bits, without taking them; they must be held."""
     mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
     return np.int64((state[HELD] >> (state[COUNT] - np.uint64(bits))) & mask)
 
 
 @njit(cache=True, inline="always")
-def take_bits(buffer, state, bits):  # type: ignore[no-untyped-def]
+def take_bits(buffer: Bytes, state: State, bits: Whole) -> Whole:
     """The next ``bits`` (at most 32) bits."""
     if state[COUNT] < np.uint64(bits):
         fill(buffer, state)
@@ -74,7 +76,7 @@ def take_bits(buffer, state, bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def overrun(buffer, state):  # type: ignore[no-untyped-def]
+def overrun(buffer: Bytes, state: State) -> bool:
     """Whether more bits were taken than the buffer holds."""
     taken = np.int64(state[POSITION]) * 8 - np.int64(state[COUNT])
-    return taken > len(buffer) * 8
+    return bool(taken > len(buffer) * 8)

@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Bytes, Flags, Ints, Longs
+
 FLAT = 0
 PHASED_SCALES = 8
 SCALES = 28
@@ -28,7 +30,7 @@ SMALLEST_LOG_SCALE = 8
 
 
 @njit(cache=True)
-def fold(samples, means, limit, symbols):  # type: ignore[no-untyped-def]
+def fold(samples: Ints, means: Ints, limit: int, symbols: Ints) -> None:
     """Symbols (int32, non-negative) of samples, given predictions in sixteenths.
 
     The residual is turned so that the prediction's fraction points to positive residuals, then
@@ -48,7 +50,7 @@ def fold(samples, means, limit, symbols):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def unfold(symbols, means, limit, samples):  # type: ignore[no-untyped-def]
+def unfold(symbols: Ints, means: Ints, limit: int, samples: Ints) -> bool:
     """Samples of symbols, the inverse of :func:`fold`; False if one leaves [0, limit]."""
     for i in range(len(symbols)):
         whole = (means[i] + 8) >> 4
@@ -67,7 +69,7 @@ def unfold(symbols, means, limit, samples):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def scale_contexts(means, log_scales, flat, contexts):  # type: ignore[no-untyped-def]
+def scale_contexts(means: Ints, log_scales: Ints, flat: Flags, contexts: Bytes) -> None:
     """Contexts (uint8) from predictions in sixteenths and log scales in eighths of an octave."""
     for i in range(len(means)):
         if flat[i]:
@@ -82,7 +84,7 @@ def scale_contexts(means, log_scales, flat, contexts):  # type: ignore[no-untype
 
 
 @njit(cache=True)
-def order_by_context(contexts, starts):  # type: ignore[no-untyped-def]
+def order_by_context(contexts: Bytes, starts: Longs) -> Ints:
     """Indices (int32) that sort samples by context, stably; fills each context's start."""
     starts[:] = 0
     for context in contexts:

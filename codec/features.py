@@ -22,6 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Floats, Ints, Longs, Whole
 from codec.lattice import BORDER, NEIGHBOURHOODS, Planes
 
 NEAREST = 12
@@ -72,7 +73,15 @@ def extract(
 
 
 @njit(cache=True)
-def _extract(values, errors, places, predicted, level_error, features, exponents):  # type: ignore[no-untyped-def]
+def _extract(
+    values: Ints,
+    errors: Ints,
+    places: Longs,
+    predicted: Ints,
+    level_error: int,
+    features: Floats,
+    exponents: Ints,
+) -> None:
     height, width = predicted.shape
     activity = np.empty(width, np.int32)
     wide = np.empty(width, np.int32)
@@ -99,7 +108,9 @@ def _extract(values, errors, places, predicted, level_error, features, exponents
 
 
 @njit(cache=True)
-def _activity(values, errors, places, y, centre, activity, wide):  # type: ignore[no-untyped-def]
+def _activity(
+    values: Ints, errors: Ints, places: Longs, y: int, centre: Ints, activity: Ints, wide: Ints
+) -> None:
     width = len(centre)
     activity[:] = 0
     wide[:] = 0
@@ -117,7 +128,7 @@ def _activity(values, errors, places, y, centre, activity, wide):  # type: ignor
 
 
 @njit(cache=True)
-def _exponent(activity, exponent):  # type: ignore[no-untyped-def]
+def _exponent(activity: Ints, exponent: Ints) -> None:
     """The bit length of each activity."""
     for x in range(len(activity)):
         length = np.int32(0)
@@ -127,7 +138,7 @@ def _exponent(activity, exponent):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, inline="always")
-def _scaled(sixteenths, exponent):  # type: ignore[no-untyped-def]
+def _scaled(sixteenths: Whole, exponent: Whole) -> Whole:
     """A difference in normalised units, clipped to eight bits; |sixteenths| < 2**22."""
     half = (np.int32(1) << exponent) >> np.int32(1)
     scaled = ((sixteenths << np.int32(8)) + half) >> exponent
@@ -135,25 +146,27 @@ def _scaled(sixteenths, exponent):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _normalised(row, centre, exponent, out):  # type: ignore[no-untyped-def]
+def _normalised(row: Ints, centre: Ints, exponent: Ints, out: Floats) -> None:
     for x in range(len(row)):
         out[x] = np.float32(_scaled((row[x] << np.int32(4)) - centre[x], exponent[x]))
 
 
 @njit(cache=True)
-def _magnitudes(row, exponent, out):  # type: ignore[no-untyped-def]
+def _magnitudes(row: Ints, exponent: Ints, out: Floats) -> None:
     for x in range(len(row)):
         out[x] = np.float32(_scaled(abs(row[x]) << np.int32(4), exponent[x]))
 
 
 @njit(cache=True)
-def _signed(row, exponent, out):  # type: ignore[no-untyped-def]
+def _signed(row: Ints, exponent: Ints, out: Floats) -> None:
     for x in range(len(row)):
         out[x] = np.float32(_scaled(row[x] << np.int32(4), exponent[x]))
 
 
 @njit(cache=True)
-def _summary(wide, count, level_error, activity, exponent, out):  # type: ignore[no-untyped-def]
+def _summary(
+    wide: Ints, count: int, level_error: int, activity: Ints, exponent: Ints, out: Floats
+) -> None:
     level = np.int32(level_error)
     for x in range(len(wide)):
         shift = exponent[x]
@@ -178,7 +191,7 @@ def refined_means(
 
 
 @njit(cache=True)
-def _refine(predicted, correction, exponents, ceiling, means):  # type: ignore[no-untyped-def]
+def _refine(predicted: Ints, correction: Ints, exponents: Ints, ceiling: int, means: Ints) -> None:
     half = np.int64(1 << (CORRECTION_BITS - 1))
     for i in range(len(predicted)):
         step = ((np.int64(correction[i]) << np.int64(exponents[i])) + half) >> CORRECTION_BITS

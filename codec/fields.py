@@ -6,7 +6,7 @@ from codec.errors import StreamError
 
 
 def put_number(value: int) -> bytes:
-    """A non-negative number in groups of seven bits, low first, the high bit set on all but the last."""
+    """A number in groups of seven bits, low first, the high bit set on all but the last."""
     groups = bytearray()
     while value >= 0x80:
         groups.append(value & 0x7F | 0x80)

@@ -105,7 +105,7 @@ def _from_bytes(data: bytes, shape: tuple[int, int], dtype: np.dtype[np.generic]
     if len(data) != shape[0] * shape[1] * dtype.itemsize:
         raise StreamError(f"{len(data)} bytes for a frame of {shape[0]} x {shape[1]} {dtype} words")
     words: NDArray[np.generic] = np.frombuffer(data, dtype.newbyteorder("<")).reshape(shape)
-    return words.astype(dtype)  # type: ignore[return-value]
+    return words.astype(dtype)
 
 
 def _encode_learned(words: Words, predictor: Predictor, hints: Hints) -> bytes:

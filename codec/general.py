@@ -1,23 +1,28 @@
-"""The general lossless path: whatever is no grayscale frame, and frames that prediction does not suit.
+"""The general lossless path: whatever is no grayscale frame, and frames that do not suit it.
 
-The first byte of a stream names the method: 0 stored, 1 zstd (RFC 8878), and for words of several
-bytes 2 zstd of byte planes (all first bytes, then all second ones, ...) and 3 zstd of the byte planes
-of differences between successive little-endian words. Methods 2 and 3 have the word size, 2, 4 or
-8, as second byte; odd bytes at the end follow the planes.
+The first byte of a stream names the method: 0 stored, 1 zstd (RFC 8878), and for words of two or
+more bytes 2 zstd of byte planes (all first bytes, then all second ones, ...) and 3 zstd of the byte
+planes of differences between successive little-endian words. Methods 2 and 3 have the word size,
+2, 4 or 8, as second byte; odd bytes at the end follow the planes.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import zstandard
-from numpy.typing import NDArray
 
 from codec.errors import StreamError, UnknownMethodError
 
 Buffer = bytes | bytearray | memoryview
 
 STORED, PLAIN, PLANES, DIFFERENCES = 0, 1, 2, 3
-_WORDS = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
+_WORDS: dict[int, np.dtype[np.unsignedinteger[Any]]] = {
+    2: np.dtype("<u2"),
+    4: np.dtype("<u4"),
+    8: np.dtype("<u8"),
+}
 _LEVEL = 9
 """On the CT and MR of the training set level 9 is 2% smaller than 3, level 19 another 1% at a tenth
 of the speed."""
@@ -96,7 +101,7 @@ def _inflate(body: memoryview, limit: int) -> bytes:
 
 def _split(view: memoryview, unit: int, differences: bool) -> bytes:
     whole = len(view) // unit * unit
-    words: NDArray[np.unsignedinteger] = np.frombuffer(view[:whole], _WORDS[unit])
+    words = np.frombuffer(view[:whole], _WORDS[unit])
     if differences and len(words):
         words = np.concatenate((words[:1], words[1:] - words[:-1]))
     planes = words.view(np.uint8).reshape(-1, unit).T
@@ -109,4 +114,4 @@ def _join(data: bytes, unit: int, summed: bool) -> bytes:
     words = np.ascontiguousarray(planes.T).view(_WORDS[unit]).reshape(-1)
     if summed:
         words = np.cumsum(words, dtype=_WORDS[unit])
-    return words.tobytes() + data[whole:]
+    return bytes(words.tobytes() + data[whole:])

@@ -11,13 +11,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from codec.arrays import Bytes, Codes, FastCodes, Ints, Longs
+
 MAX_LENGTH = 16
 FAST_BITS = 11
 SYMBOLS = 256
 
 
 @njit(cache=True)
-def code_lengths(counts):  # type: ignore[no-untyped-def]
+def code_lengths(counts: Longs) -> Bytes:
     """Optimal code lengths (uint8, 0 for a symbol that does not occur), at most MAX_LENGTH."""
     lengths = np.zeros(len(counts), np.uint8)
     used = np.flatnonzero(counts)
@@ -59,7 +61,7 @@ def code_lengths(counts):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def is_decodable(lengths):  # type: ignore[no-untyped-def]
+def is_decodable(lengths: Bytes) -> bool:
     """Whether code lengths are within the limit and leave no two codes in conflict."""
     used = 0
     for length in lengths:
@@ -71,7 +73,7 @@ def is_decodable(lengths):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def canonical_codes(lengths):  # type: ignore[no-untyped-def]
+def canonical_codes(lengths: Bytes) -> Codes:
     """The canonical code (uint32) of each symbol."""
     codes = np.zeros(len(lengths), np.uint32)
     code = 0
@@ -85,7 +87,7 @@ def canonical_codes(lengths):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def decoding_table(lengths, fast, firsts, symbols):  # type: ignore[no-untyped-def]
+def decoding_table(lengths: Bytes, fast: FastCodes, firsts: Ints, symbols: Bytes) -> None:
     """Fill one table's decoder.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which linear kernel predicts each phase of each level: the predictor's, or one of the frame's own.
+"""Which linear kernel predicts each phase of each level: the predictor's, or the frame's own.
 
 The finest ``FITTED_LEVELS`` levels may carry kernels of their own. Per phase one bit says so; the
 coefficients after the first follow as differences to the default, Rice-coded: zigzag, quotient in
@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Bytes, Longs, State
 from codec.bitstream import take_bits, write_bits
 from codec.errors import StreamError
 from codec.lattice import NEIGHBOURHOODS, PREDICTED, Planes
@@ -18,7 +19,8 @@ from codec.linear import COEFFICIENT_LIMIT, complete_kernel, fit, is_bounded, pr
 
 FITTED_LEVELS = 2
 DEFAULT_LEVELS = 3
-"""The predictor's default kernels: one set for each of the finest levels, the last for all coarser."""
+"""The predictor has a set of default kernels for each of the finest levels; the last is for all
+coarser ones too."""
 
 COEFFICIENTS = max(NEIGHBOURHOODS[phase].size for phase in PREDICTED) // 2
 _MIN_SAMPLES = 256
@@ -91,7 +93,7 @@ def write_kernel(
 
 
 @njit(cache=True)
-def _write_rice(values, k, buffer, state):  # type: ignore[no-untyped-def]
+def _write_rice(values: Longs, k: int, buffer: Bytes, state: State) -> None:
     for value in values:
         for _ in range(value >> k):
             write_bits(buffer, state, 1, 1)
@@ -100,7 +102,7 @@ def _write_rice(values, k, buffer, state):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _read_rice(values, k, buffer, state):  # type: ignore[no-untyped-def]
+def _read_rice(values: Longs, k: int, buffer: Bytes, state: State) -> None:
     for i in range(len(values)):
         quotient = 0
         while quotient < 4 * COEFFICIENT_LIMIT and take_bits(buffer, state, 1):
@@ -121,7 +123,7 @@ def read_kernel(
     k = int(take_bits(buffer, state, _K_BITS))
     values = np.empty(len(default) - 1, np.int64)
     _read_rice(values, k, buffer, state)
-    free = default[1:] + np.where(values & 1, -((values + 1) >> 1), values >> 1)
+    free = default[1:].astype(np.int64) + np.where(values & 1, -((values + 1) >> 1), values >> 1)
     if np.abs(free).max(initial=0) >= COEFFICIENT_LIMIT:
         raise StreamError("a linear kernel's coefficient is out of bounds")
     kernel = complete_kernel(free)

@@ -45,6 +45,7 @@ class Neighbourhood:
 
     @property
     def size(self) -> int:
+        """How many samples it holds."""
         return len(self.planes)
 
 

@@ -1,8 +1,8 @@
-"""Samples to bits and back: the lattice, predicted by linear kernels and network, Huffman-coded.
+"""Samples to bits and back: the lattice, predicted by kernels and network, Huffman-coded.
 
-In order: the base level, the frame's linear kernels, its Huffman tables, then each level from coarse
-to fine, phase by phase. A phase is written as one segment for each context in use: the decoder knows
-every context of a phase before it reads the first of its symbols.
+In order: the base level, the frame's linear kernels, its Huffman tables, then each level from
+coarse to fine, phase by phase. A phase is written as one segment for each context in use: the
+decoder knows every context of a phase before it reads the first of its symbols.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from codec.kernels import (
 from codec.lattice import PHASES, PREDICTED, level_shapes, phase_shape
 from codec.levels import Level, Prediction
 from codec.predictor import Predictor
-from codec.tables import Choice, Decoders
+from codec.tables import Decoders
 from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
 
 _HEADER_ROOM = 20_000
-"""Bytes that kernels and tables take at most: CONTEXTS tables of 256 lengths of 8 bits, and some."""
+"""Bytes that kernels and tables take at most: 60 tables of 256 lengths of 8 bits, and more."""
 
 
 @dataclass(frozen=True, slots=True)

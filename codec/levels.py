@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Bytes, Ints, Longs
 from codec.contexts import SCALE_CONTEXTS, scale_contexts
 from codec.features import extract, refined_means
 from codec.lattice import BORDER, NEIGHBOURHOODS, Planes, phase_shape
@@ -106,7 +107,7 @@ class Level:
 
 
 @njit(cache=True)
-def _clip_contexts(values, places, clip, contexts):  # type: ignore[no-untyped-def]
+def _clip_contexts(values: Ints, places: Longs, clip: int, contexts: Bytes) -> None:
     height, width = contexts.shape
     closest = np.empty(width, np.uint8)
     further = np.empty(width, np.uint8)

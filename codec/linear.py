@@ -12,12 +12,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Ints, Longs, Reals
 from codec.lattice import BORDER, NEIGHBOURHOODS, Neighbourhood, Planes, phase_shape
 
 COEFFICIENT_BITS = 9
 FRACTION_BITS = 4
 MAX_WEIGHT = 1 << 15
-"""Bound of a kernel's sum of magnitudes: sums of products with 16-bit samples stay within 31 bits."""
+"""Bound of a kernel's sum of magnitudes: with 16-bit samples, sums stay within 31 bits."""
 
 COEFFICIENT_LIMIT = 1 << 12
 _FIT_SAMPLES = 24_000
@@ -52,7 +53,15 @@ def predict(planes: Planes, phase: int, kernel: NDArray[np.int32], limit: int) -
 
 
 @njit(cache=True)
-def _predict(values, planes, rows, columns, kernel, ceiling, predicted):  # type: ignore[no-untyped-def]
+def _predict(
+    values: Ints,
+    planes: Longs,
+    rows: Longs,
+    columns: Longs,
+    kernel: Ints,
+    ceiling: int,
+    predicted: Ints,
+) -> None:
     height, width = predicted.shape
     half = np.int32(1 << (COEFFICIENT_BITS - FRACTION_BITS - 1))
     shift = np.int32(COEFFICIENT_BITS - FRACTION_BITS)
@@ -118,7 +127,16 @@ def _samples(
 
 
 @njit(cache=True)
-def _gather(values, planes, rows, columns, target, stride, pairs, wanted):  # type: ignore[no-untyped-def]
+def _gather(
+    values: Ints,
+    planes: Longs,
+    rows: Longs,
+    columns: Longs,
+    target: Ints,
+    stride: int,
+    pairs: Reals,
+    wanted: Reals,
+) -> None:
     width = target.shape[1]
     for n in range(len(wanted)):
         y, x = divmod(n * stride, width)

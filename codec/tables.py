@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Bytes, State
 from codec.bitstream import take_bits, write_bits
 from codec.contexts import CONTEXTS
 from codec.errors import StreamError
@@ -160,7 +161,7 @@ def _own_table(
 
 
 @njit(cache=True)
-def _lengths_bits(lengths, reference):  # type: ignore[no-untyped-def]
+def _lengths_bits(lengths: Bytes, reference: Bytes) -> int:
     bits = 0
     for i in range(_sent_lengths(lengths)):
         difference = abs(np.int64(lengths[i]) - np.int64(reference[i]))
@@ -169,7 +170,7 @@ def _lengths_bits(lengths, reference):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _sent_lengths(lengths):  # type: ignore[no-untyped-def]
+def _sent_lengths(lengths: Bytes) -> int:
     """Lengths up to the last that is not zero, and at least one."""
     count = len(lengths)
     while count > 1 and lengths[count - 1] == 0:
@@ -197,7 +198,7 @@ def write(
 
 
 @njit(cache=True)
-def _write_lengths(lengths, reference, buffer, state):  # type: ignore[no-untyped-def]
+def _write_lengths(lengths: Bytes, reference: Bytes, buffer: Bytes, state: State) -> None:
     count = _sent_lengths(lengths)
     write_bits(buffer, state, count - 1, _NUMBER_BITS)
     for i in range(count):
@@ -247,7 +248,7 @@ def read(tables: Tables, buffer: NDArray[np.uint8], state: NDArray[np.uint64]) -
 
 
 @njit(cache=True)
-def _read_lengths(lengths, buffer, state):  # type: ignore[no-untyped-def]
+def _read_lengths(lengths: Bytes, buffer: Bytes, state: State) -> bool:
     """Change lengths from the reference's to the table's own; False if they are impossible."""
     count = take_bits(buffer, state, _NUMBER_BITS) + 1
     for i in range(count):
@@ -256,7 +257,7 @@ def _read_lengths(lengths, buffer, state):  # type: ignore[no-untyped-def]
             ones += 1
         length = np.int64(lengths[i])
         if ones == 3:
-            length = take_bits(buffer, state, 5)
+            length = np.int64(take_bits(buffer, state, 5))
         elif ones:
             length += -ones if take_bits(buffer, state, 1) else ones
         if length < 0 or length > MAX_LENGTH:

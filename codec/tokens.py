@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from codec.arrays import Bytes, Codes, Decoder, FastCodes, Ints, Longs, Shorts, State, Whole
 from codec.bitstream import fill, peek_bits, take_bits, write_bits
 from codec.huffman import FAST_BITS, MAX_LENGTH
 
@@ -34,7 +35,7 @@ SYMBOL_BITS = 17
 
 
 @njit(cache=True)
-def _bit_length(value):  # type: ignore[no-untyped-def]
+def _bit_length(value: int) -> int:
     length = 0
     while value:
         value >>= 1
@@ -43,7 +44,7 @@ def _bit_length(value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _add_excess(value, tokens, raw, raw_bits, n):  # type: ignore[no-untyped-def]
+def _add_excess(value: int, tokens: Shorts, raw: Longs, raw_bits: Bytes, n: int) -> int:
     """Exp-Golomb of order 2: as many zeros as bits beyond 3, then value + 4."""
     shifted = value + 4
     length = _bit_length(shifted)
@@ -54,7 +55,7 @@ def _add_excess(value, tokens, raw, raw_bits, n):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True)
-def tokenise(symbols, grouping, tokens, raw, raw_bits):  # type: ignore[no-untyped-def]
+def tokenise(symbols: Ints, grouping: int, tokens: Shorts, raw: Longs, raw_bits: Bytes) -> int:
     """Fill ``tokens`` (int16), ``raw`` (int64) and ``raw_bits`` (uint8); return how many.
 
     The arrays must hold ``2 * len(symbols) + 2``.
@@ -69,7 +70,7 @@ def tokenise(symbols, grouping, tokens, raw, raw_bits):  # type: ignore[no-untyp
 
 
 @njit(cache=True)
-def _tokenise_single(symbols, tokens, raw, raw_bits):  # type: ignore[no-untyped-def]
+def _tokenise_single(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes) -> int:
     for i in range(len(symbols)):
         symbol = symbols[i]
         if symbol < 32:
@@ -85,7 +86,9 @@ def _tokenise_single(symbols, tokens, raw, raw_bits):  # type: ignore[no-untyped
 
 
 @njit(cache=True)
-def _tokenise_joined(symbols, joined, bits, tokens, raw, raw_bits):  # type: ignore[no-untyped-def]
+def _tokenise_joined(
+    symbols: Ints, joined: int, bits: int, tokens: Shorts, raw: Longs, raw_bits: Bytes
+) -> int:
     top = (1 << bits) - 1
     n = 0
     for start in range(0, len(symbols), joined):
@@ -105,7 +108,7 @@ def _tokenise_joined(symbols, joined, bits, tokens, raw, raw_bits):  # type: ign
 
 
 @njit(cache=True)
-def _tokenise_runs(symbols, tokens, raw, raw_bits):  # type: ignore[no-untyped-def]
+def _tokenise_runs(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes) -> int:
     n = 0
     i = 0
     while i < len(symbols):
@@ -135,7 +138,7 @@ def _tokenise_runs(symbols, tokens, raw, raw_bits):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True)
-def count_segment(symbols, counts, raw_totals):  # type: ignore[no-untyped-def]
+def count_segment(symbols: Ints, counts: Longs, raw_totals: Longs) -> None:
     """Add a segment's tokens to (GROUPINGS, 256) counts and its raw bits to (GROUPINGS,) totals."""
     room = 2 * len(symbols) + 2
     tokens = np.empty(room, np.int16)
@@ -149,7 +152,7 @@ def count_segment(symbols, counts, raw_totals):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def count_segments(symbols, starts, counts, raw_totals):  # type: ignore[no-untyped-def]
+def count_segments(symbols: Ints, starts: Longs, counts: Longs, raw_totals: Longs) -> None:
     """:func:`count_segment` for symbols in context order: counts are (contexts, GROUPINGS, 256)."""
     for context in range(len(starts) - 1):
         if starts[context] < starts[context + 1]:
@@ -158,7 +161,15 @@ def count_segments(symbols, starts, counts, raw_totals):  # type: ignore[no-unty
 
 
 @njit(cache=True)
-def write_segments(symbols, starts, groupings, codes, lengths, buffer, state):  # type: ignore[no-untyped-def]
+def write_segments(
+    symbols: Ints,
+    starts: Longs,
+    groupings: Bytes,
+    codes: Codes,
+    lengths: Bytes,
+    buffer: Bytes,
+    state: State,
+) -> None:
     """Write symbols in context order, each context with its own table."""
     for context in range(len(starts) - 1):
         segment = symbols[starts[context] : starts[context + 1]]
@@ -177,7 +188,9 @@ def write_segments(symbols, starts, groupings, codes, lengths, buffer, state):  
 
 
 @njit(cache=True, inline="always")
-def _read_token(buffer, state, fast, firsts, symbols):  # type: ignore[no-untyped-def]
+def _read_token(
+    buffer: Bytes, state: State, fast: FastCodes, firsts: Ints, symbols: Bytes
+) -> Whole:
     fill(buffer, state)
     entry = fast[peek_bits(state, FAST_BITS)]
     if entry:
@@ -193,7 +206,7 @@ def _read_token(buffer, state, fast, firsts, symbols):  # type: ignore[no-untype
 
 
 @njit(cache=True)
-def _read_excess(buffer, state):  # type: ignore[no-untyped-def]
+def _read_excess(buffer: Bytes, state: State) -> int:
     zeros = 0
     while zeros < SYMBOL_BITS and take_bits(buffer, state, 1) == 0:
         zeros += 1
@@ -201,7 +214,16 @@ def _read_excess(buffer, state):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def read_segments(symbols, starts, groupings, fast, firsts, order, buffer, state):  # type: ignore[no-untyped-def]
+def read_segments(
+    symbols: Ints,
+    starts: Longs,
+    groupings: Bytes,
+    fast: FastCodes,
+    firsts: Ints,
+    order: Bytes,
+    buffer: Bytes,
+    state: State,
+) -> None:
     """Read symbols in context order; any bits yield some symbols, never more than asked for."""
     for context in range(len(starts) - 1):
         segment = symbols[starts[context] : starts[context + 1]]
@@ -220,18 +242,20 @@ def read_segments(symbols, starts, groupings, fast, firsts, order, buffer, state
 
 
 @njit(cache=True)
-def _read_single(segment, table, buffer, state):  # type: ignore[no-untyped-def]
+def _read_single(segment: Ints, table: Decoder, buffer: Bytes, state: State) -> None:
     for i in range(len(segment)):
         token = _read_token(buffer, state, table[0], table[1], table[2])
         if token >= 32:
             exponent = min(((token - 32) >> 2) + 5, SYMBOL_BITS + 1)
             bits = exponent - 2
-            token = (4 | (token & 3)) << bits | take_bits(buffer, state, bits)
+            token = np.int64((4 | (token & 3)) << bits | take_bits(buffer, state, bits))
         segment[i] = token
 
 
 @njit(cache=True)
-def _read_joined(segment, joined, bits, table, buffer, state):  # type: ignore[no-untyped-def]
+def _read_joined(
+    segment: Ints, joined: int, bits: int, table: Decoder, buffer: Bytes, state: State
+) -> None:
     top = (1 << bits) - 1
     for start in range(0, len(segment), joined):
         token = _read_token(buffer, state, table[0], table[1], table[2])
@@ -243,7 +267,7 @@ def _read_joined(segment, joined, bits, table, buffer, state):  # type: ignore[n
 
 
 @njit(cache=True)
-def _read_runs(segment, table, buffer, state):  # type: ignore[no-untyped-def]
+def _read_runs(segment: Ints, table: Decoder, buffer: Bytes, state: State) -> None:
     i = 0
     while i < len(segment):
         token = _read_token(buffer, state, table[0], table[1], table[2])

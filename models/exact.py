@@ -64,7 +64,7 @@ class ExactLayer:
         self._scale = 2.0**-weights.shift
 
     def __call__(self, columns: torch.Tensor, low: int, high: int) -> torch.Tensor:
-        """Outputs clamped to [low, high] for (inputs, samples) integers within the activation range."""
+        """Outputs in [low, high] for (inputs, samples) integers within the activation range."""
         sums = torch.addmm(self._bias, self._weights, columns)
         # A power of two only changes the exponent, hence floor sees the exact quotient.
         return sums.mul_(self._scale).floor_().clamp_(low, high)

@@ -1,4 +1,4 @@
-"""The network that refines predictions: a convolutional network, evaluated where samples are wanted.
+"""The network that refines predictions, evaluated only where samples are wanted.
 
 Each phase has a network of its own. Its first layer is a 5 x 5 (or so) convolution over the known
 samples and residuals around a position, whose inputs the codec has made relative to the linear
@@ -64,7 +64,7 @@ class Model:
 
 
 def _layers(tensors: Mapping[str, NDArray[np.generic]], phase: int) -> tuple[LayerWeights, ...]:
-    layers = []
+    layers: list[LayerWeights] = []
     while f"phase{phase}.layer{len(layers)}.weights" in tensors:
         name = f"phase{phase}.layer{len(layers)}"
         layers.append(
@@ -100,15 +100,29 @@ class NetworkPredictor:
 
     @property
     def digest(self) -> bytes:
+        """The first bytes of the SHA-256 of the stored model."""
         return self._digest
 
     @property
     def kernels(self) -> NDArray[np.int32]:
+        """Default linear kernels."""
         return self._model.kernels
 
     @property
     def tables(self) -> Tables:
+        """Default Huffman tables."""
         return self._model.tables
+
+    def layer_outputs(self, phase: int, features: NDArray[np.float32]) -> list[NDArray[np.int32]]:
+        """What each layer gives, for golden vectors; features as for :meth:`refine`."""
+        hidden = torch.from_numpy(features).to(self._dtype)
+        *inner, last = self._layers[phase]
+        outputs = []
+        for layer in inner:
+            hidden = layer(hidden, 0, ACTIVATION_TOP)
+            outputs.append(hidden.to(torch.int32).numpy())
+        final = last(hidden, -MAX_CORRECTION, MAX_CORRECTION)
+        return [*outputs, final.to(torch.int32).numpy()]
 
     def refine(self, phase: int, features: NDArray[np.float32]) -> NDArray[np.int32]:
         """See :class:`codec.predictor.Predictor`."""
@@ -116,6 +130,7 @@ class NetworkPredictor:
         *inner, last = self._layers[phase]
         for layer in inner:
             hidden = layer(hidden, 0, ACTIVATION_TOP)
+        outputs: NDArray[np.int32]
         outputs = last(hidden, -MAX_CORRECTION, MAX_CORRECTION).to(torch.int32).numpy()
         np.clip(outputs[1], -MAX_LOG_SCALE, MAX_LOG_SCALE, out=outputs[1])
-        return outputs  # type: ignore[no-any-return]
+        return outputs

@@ -13,6 +13,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from codec.predictor import Predictor
+from models.golden import check
 from models.network import FORMAT_VERSION, NetworkPredictor
 
 _PACKAGE = files("models")
@@ -66,6 +67,17 @@ def default() -> Predictor:
         ModelError: its file is missing, altered or of another format.
     """
     return _load(entries()[0])
+
+
+def self_test() -> None:
+    """Reproduce every model's golden vectors: run it before coding on a machine.
+
+    Raises:
+        GoldenError: this machine does not compute what the models were released with.
+        ModelError: a file is missing or altered.
+    """
+    for entry in entries():
+        check(_load(entry), _PACKAGE.joinpath("weights", f"{entry.id}.golden").read_bytes())
 
 
 def all_models() -> Mapping[bytes, Predictor]:

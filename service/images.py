@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 
 from codec import Hints
 
@@ -43,7 +43,7 @@ class GrayscaleImage:
 
 
 def grayscale_images(folder: Path) -> Iterator[GrayscaleImage]:
-    """All 8- and 16-bit grayscale images of a folder in order of name; other files are passed over."""
+    """All 8- and 16-bit grayscale images of a folder, by name; other files are passed over."""
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         try:
             dataset = dcmread(path)
@@ -63,9 +63,11 @@ def _is_grayscale(dataset: Dataset) -> bool:
 
 
 def _image(path: Path, folder: Path, dataset: Dataset) -> GrayscaleImage:
-    word = np.uint16 if dataset.BitsAllocated == 16 else np.uint8
-    frames = np.asarray(pixel_array(dataset, raw=True)).astype(word, copy=False)
-    frames = frames.reshape(-1, dataset.Rows, dataset.Columns)
+    stored = np.asarray(pixel_array(dataset, raw=True))
+    stored = stored.reshape(-1, int(dataset.Rows), int(dataset.Columns))
+    frames: Words = (
+        stored.astype(np.uint16) if dataset.BitsAllocated == 16 else stored.astype(np.uint8)
+    )
     hints = Hints(
         signed=dataset.PixelRepresentation == 1,
         bits_stored=dataset.BitsStored,

@@ -21,8 +21,8 @@ from codec.predictor import Predictor
 from models.training.images import Samples
 
 _DRAWN = 8000
-"""Samples drawn from one phase of one level of one image: all of a 128 x 128 image's finest level, an
-eighth of a 512 x 512 one's, so that pooled size and the mean over files both count."""
+"""Samples drawn from one phase of one level of one image: all of a 128 x 128 image's finest level,
+an eighth of a 512 x 512 one's, so that pooled size and the mean over files both count."""
 
 _LEVELS = 4
 _HELD_BACK = 12

@@ -62,7 +62,7 @@ def _epoch(
     order = torch.randperm(
         len(drawn.residuals), generator=torch.Generator().manual_seed(schedule.seed + epoch)
     )
-    batches = order.split(schedule.batch)
+    batches = torch.split(order, schedule.batch)
     total = 0.0
     for step, batch in enumerate(batches):
         progress = (epoch + step / len(batches)) / schedule.epochs
@@ -88,15 +88,13 @@ def _loss(
 def evaluate(network: QuantisedNetwork, drawn: Drawn, batch: int = 1 << 16) -> float:
     """Mean bits per sample."""
     device = next(network.parameters()).device
-    indices = torch.arange(len(drawn.residuals)).split(batch)
+    indices = torch.split(torch.arange(len(drawn.residuals)), batch)
     with torch.no_grad():
         total = sum(float(_loss(network, drawn, part, device)) * len(part) for part in indices)
     return total / max(len(drawn.residuals), 1)
 
 
-def _resume(
-    network: QuantisedNetwork, optimiser: torch.optim.Optimizer, checkpoint: Path
-) -> int:
+def _resume(network: QuantisedNetwork, optimiser: torch.optim.Optimizer, checkpoint: Path) -> int:
     if not checkpoint.exists():
         return 0
     saved = torch.load(checkpoint, weights_only=True)

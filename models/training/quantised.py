@@ -49,6 +49,7 @@ class QuantisedLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Outputs before clamping, for (samples, inputs) integers."""
         weights = _rounded((self.weights * _WEIGHT_UNIT).clamp(-127, 127))
         bias = _rounded(self.bias * _BIAS_UNIT)
         return _rounded(nn.functional.linear(rows, weights, bias) * 2.0**-self.shift)
@@ -69,28 +70,30 @@ class QuantisedNetwork(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         widths = (features, *HIDDEN, 2)
-        self.layers = nn.ModuleList(
-            QuantisedLayer(i, o, s) for i, o, s in zip(widths, widths[1:], _SHIFTS, strict=False)
-        )
+        layers = [
+            QuantisedLayer(*sizes) for sizes in zip(widths, widths[1:], _SHIFTS, strict=False)
+        ]
+        self.inner = nn.ModuleList(layers[:-1])
+        self.last = layers[-1]
         with torch.no_grad():
-            last = self.layers[-1]
-            last.bias[1] = _FIRST_LOG_SCALE * 2.0 ** _SHIFTS[-1] / _BIAS_UNIT
+            self.last.bias[1] = _FIRST_LOG_SCALE * 2.0 ** _SHIFTS[-1] / _BIAS_UNIT
 
     def forward(
         self, features: torch.Tensor, exponents: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Correction in sixteenths, and log2 of the residual's scale in sixteenths."""
         hidden = features
-        for layer in self.layers[:-1]:
+        for layer in self.inner:
             hidden = layer(hidden).clamp(0, ACTIVATION_TOP)
-        outputs = self.layers[-1](hidden)
+        outputs = self.last(hidden)
         correction = outputs[:, 0].clamp(-MAX_CORRECTION, MAX_CORRECTION)
         log_scale = outputs[:, 1].clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE)
         return correction * torch.exp2(exponents - CORRECTION_BITS), exponents + log_scale / 8
 
     def exported(self) -> tuple[LayerWeights, ...]:
         """The layers' integers."""
-        return tuple(layer.exported() for layer in self.layers)
+        inner = (layer for layer in self.inner if isinstance(layer, QuantisedLayer))
+        return (*(layer.exported() for layer in inner), self.last.exported())
 
 
 _TAIL_SHARE = 0.06

@@ -21,8 +21,8 @@ _SINGLE_TOKENS = 80
 _FULL_WEIGHT_BITS = 4e4
 """Images weigh alike from here on: a context counts as if each image had at most this many bits."""
 
-_ALTERNATIVES = 4
-"""Tables per context beyond the default: of the other groupings, for frames where those win."""
+_CLOSE = 1.3
+"""Tables of other groupings are kept where they cost at most this much more than the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def count_all(frames: Sequence[Samples], predictor: Predictor) -> TokenCounts:
 
 
 def default_tables(counts: TokenCounts) -> Tables:
-    """The best table of each context, then tables of the other groupings for low-entropy contexts."""
+    """The best table of each context, then tables of other groupings that come close to it."""
     groupings, lengths = [], []
     others: list[tuple[int, NDArray[np.uint8]]] = []
     for context in range(CONTEXTS):
@@ -57,7 +57,7 @@ def default_tables(counts: TokenCounts) -> Tables:
         best = min(cost, key=lambda g: cost[g])
         groupings.append(best)
         lengths.append(built[best])
-        others += [(g, built[g]) for g in built if g != best and cost[g] < 1.3 * cost[best]]
+        others += [(g, built[g]) for g in built if g != best and cost[g] < _CLOSE * cost[best]]
     for grouping, table in others[: SYMBOLS - CONTEXTS]:
         groupings.append(grouping)
         lengths.append(table)

@@ -1,0 +1,106 @@
+"""Golden vectors: coded frames and network outputs that every machine must reproduce.
+
+Each model ships with a file of them. Frames and features are made from integers by formulas here,
+so only the streams and digests are stored. A machine that fails must not decode, nor encode: its
+arithmetic is not what the streams were made with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from codec import CodecError, Hints, decode_frame, encode_frame
+from codec.features import feature_count
+from codec.lattice import PREDICTED
+from models.network import NetworkPredictor
+
+Words = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+class GoldenError(Exception):
+    """This machine does not reproduce a model's golden vectors."""
+
+
+def _noise(count: int, seed: int) -> NDArray[np.int64]:
+    """Integers of 16 bits from a linear congruential generator (Knuth's MMIX constants)."""
+    state, numbers = seed, []
+    for _ in range(count):
+        state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        numbers.append(state >> 48)
+    return np.array(numbers, np.int64)
+
+
+def frames() -> dict[str, tuple[Words, Hints]]:
+    """Frames that between them use every part of the format."""
+    noise = _noise(48 * 41, 1).reshape(48, 41)
+    y, x = np.mgrid[0:48, 0:41]
+    blob = np.maximum(0, 600 - (y - 24) ** 2 - (x - 20) ** 2)
+    smooth = (blob * 3 + (noise & 15) * (blob > 0)).astype(np.uint16)
+    signed = (smooth.astype(np.int32) - 1024).astype(np.int16).view(np.uint16)
+    sparse = (blob // 40 * 37 + (blob // 100) ** 2 * 111 + (noise & 1) * 37).astype(np.uint16)
+    return {
+        "smooth": (smooth, Hints(bits_stored=12, high_bit=11)),
+        "signed": (signed, Hints(signed=True, bits_stored=16, high_bit=15)),
+        "noise": (noise.astype(np.uint16), Hints()),
+        "bytes": ((noise >> 11).astype(np.uint8), Hints(bits_stored=8, high_bit=7)),
+        "sparse": (sparse, Hints()),
+        "repeated": (np.repeat(smooth, 2, axis=0), Hints()),
+        "overlay": ((smooth | ((noise & 1) << 12)).astype(np.uint16), Hints(False, 12, 11)),
+        "line": (smooth[24:25].copy(), Hints()),
+        "constant": (np.full((9, 9), 77, np.uint16), Hints()),
+    }
+
+
+def _features(phase: int) -> NDArray[np.float32]:
+    rows = feature_count(phase)
+    values = _noise(rows * 64, 2 + phase).reshape(rows, 64) % 255 - 127
+    return values.astype(np.float32)
+
+
+def _layer_digests(predictor: NetworkPredictor) -> dict[str, str]:
+    digests = {}
+    for phase in PREDICTED:
+        for number, outputs in enumerate(predictor.layer_outputs(phase, _features(phase))):
+            data = outputs.astype("<i4").tobytes()
+            digests[f"phase{phase}.layer{number}"] = sha256(data).hexdigest()
+    return digests
+
+
+def build(predictor: NetworkPredictor) -> bytes:
+    """The golden vectors of a model, as they are stored."""
+    tensors: dict[str, NDArray[np.uint8]] = {}
+    for name, (words, hints) in frames().items():
+        stream = encode_frame(words, predictor, hints)
+        tensors[f"stream.{name}"] = np.frombuffer(stream, np.uint8)
+    for name, digest in _layer_digests(predictor).items():
+        tensors[f"digest.{name}"] = np.frombuffer(bytes.fromhex(digest), np.uint8)
+    return bytes(save(dict(sorted(tensors.items()))))
+
+
+def check(predictor: NetworkPredictor, golden: bytes) -> None:
+    """Reproduce a model's golden vectors.
+
+    Raises:
+        GoldenError: a frame or a layer's output comes out otherwise; says which.
+    """
+    tensors: Mapping[str, NDArray[np.uint8]] = load(golden)
+    for name, digest in _layer_digests(predictor).items():
+        if tensors[f"digest.{name}"].tobytes().hex() != digest:
+            raise GoldenError(f"{name} of model {predictor.digest.hex()} gives other integers")
+    for name, (words, _) in frames().items():
+        _check_stream(name, words, tensors[f"stream.{name}"].tobytes(), predictor)
+
+
+def _check_stream(name: str, words: Words, stream: bytes, predictor: NetworkPredictor) -> None:
+    shape = (words.shape[0], words.shape[1])
+    try:
+        decoded = decode_frame(stream, shape, words.dtype, {predictor.digest: predictor})
+    except CodecError as error:
+        raise GoldenError(f"golden frame {name} does not decode: {error}") from error
+    if not np.array_equal(decoded, words):
+        raise GoldenError(f"golden frame {name} decodes to other words")
