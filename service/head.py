@@ -40,6 +40,11 @@ class Head:
             self._next_look = 2 * len(self._taken)
 
     @property
+    def wants_more(self) -> bool:
+        """Whether the next bytes would be taken."""
+        return self._taking
+
+    @property
     def taken(self) -> memoryview:
         """What was taken so far."""
         return memoryview(self._taken).toreadonly()

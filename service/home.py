@@ -6,6 +6,8 @@ For the command: :func:`init`, and :func:`Home.open` for everything else.
 from __future__ import annotations
 
 import fcntl
+import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from config.settings import FILE_NAME, Settings, load
-from service.errors import Conflict, Unknown
+from service.errors import Busy, Conflict, Unknown
 from service.files import locked, make_folder, write_atomically
 from service.index import Index, Policy
 from service.keys import KeyFile, KeyStore, PassphraseFile, RootSecret
@@ -25,6 +27,8 @@ INDEX: Final = "index.sqlite"
 RUN: Final = "run"
 ROOT_KEY: Final = "root.key"
 KEY_LOCK: Final = "keys.lock"
+SERVE_LOCK: Final = "serve.lock"
+_LOOK_S: Final = 0.1
 
 Overrides = Mapping[str, Mapping[str, Any]]
 
@@ -124,6 +128,41 @@ def root_secret(settings: Settings) -> RootSecret:
 def index_url(settings: Settings) -> str:
     """Give the URL of the index."""
     return settings.index.url or f"sqlite:///{settings.home / INDEX}"
+
+
+@contextmanager
+def serving(settings: Settings, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold the right to be the one supervisor of an archive, or to work on it while none is there.
+
+    Processes forked inside the block hold it too, until they end; ``patience_s`` is for those of a
+    supervisor that was killed.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    deadline = time.monotonic() + patience_s
+    handle = os.open(
+        run_folder(settings) / SERVE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    try:
+        while not _take(handle):
+            holder = int(os.pread(handle, 20, 0) or b"0")
+            if Path(f"/proc/{holder}").exists() or time.monotonic() > deadline:
+                raise Busy(f"process {holder} serves this archive")
+            time.sleep(_LOOK_S)
+        os.truncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def run_folder(settings: Settings) -> Path:

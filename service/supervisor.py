@@ -10,7 +10,6 @@ For the command: :func:`serve`.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import multiprocessing
 import os
@@ -31,8 +30,8 @@ from config.settings import Settings, load
 from dicom.server import bind
 from service import decode_server, logs
 from service.children import Children, Running, forked, fresh
-from service.errors import Busy, IoFault
-from service.home import Home, Overrides, run_folder
+from service.errors import IoFault
+from service.home import Home, Overrides, run_folder, serving
 from service.housekeeper import keep_house
 from service.lifeline import Lifeline
 from service.receiver import receive
@@ -70,7 +69,7 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
     logs.configure(settings.log.level, settings.log.format, settings.log.phi)
     run = run_folder(settings)
     stopping = _Signals()
-    with _lock(run / "serve.lock"), _bound(settings) as listener:
+    with serving(settings, _LOCK_S), _bound(settings) as listener:
         _in_own_process(recover, settings)
         with decode_server.listen(run / "decode.sock") as decoding:
             children = Children()
@@ -97,36 +96,6 @@ class _Signals:
 
     def _ask(self, number: int, _: FrameType | None) -> None:
         self.asked = True
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Keep a second supervisor away. Forked processes hold the lock too, until they end."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        _wait_for_lock(handle)
-        os.truncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _wait_for_lock(handle: int) -> None:
-    """Take the lock; wait only for what a supervisor that died has left."""
-    deadline = time.monotonic() + _LOCK_S
-    while True:
-        try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            holder = int(os.pread(handle, 20, 0) or b"0")
-            if _lives(holder) or time.monotonic() > deadline:
-                raise Busy(f"process {holder} serves this archive") from held
-        time.sleep(_LOOK_S)
-
-
-def _lives(pid: int) -> bool:
-    return pid > 0 and Path(f"/proc/{pid}").exists()
 
 
 @contextmanager

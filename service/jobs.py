@@ -1,0 +1,212 @@
+"""Jobs over the whole archive that change how it is sealed, and never what.
+
+For the command: :func:`reencrypt`, :func:`count_keys`, :func:`retire`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import structlog
+
+from service.encode import Codec, reseal
+from service.errors import DataFault, KeyNeeded, Missing
+from service.home import Home
+from service.index import RevisionFacts
+from service.keys import ArchiveKey
+from service.sealing.clear import read_clear
+from service.sealing.journal import JournalReader, entry_ids, entry_path
+from service.sealing.reader import ObjectReader
+
+_UNREADABLE: Final = b""
+"""Stands for the key of a file that does not say under which key it is."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class NotResealed:
+    """An object that could not be sealed again; it stays as it is."""
+
+    sop_instance_uid: str
+    object: str
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Reencrypted:
+    """What a re-encryption did."""
+
+    resealed: int = 0
+    bytes: int = 0
+    """Of the new objects."""
+    removed: int = 0
+    """Old objects, left by an earlier run that was interrupted, that went now."""
+    faults: list[NotResealed] = field(default_factory=list)
+
+
+Progress = Callable[[int, int], None]
+"""Told the objects done, and how many there were to do."""
+
+
+def reencrypt(
+    home: Home, codec: Codec, pause_s: float = 0.0, progress: Progress = lambda _, __: None
+) -> Reencrypted:
+    """Seal every object again that is under another key than the active one.
+
+    Resumable at any point: what is done is what rows say. Each new object is decoded and compared
+    before its row changes, and the old one goes after that.
+
+    Args:
+        home: the archive; a service may run.
+        codec: the models.
+        pause_s: seconds of rest after each object, to leave disk and processor to others.
+        progress: told each object done.
+
+    Raises:
+        IoFault: the store or the index failed; run it again.
+    """
+    done = Reencrypted(removed=_remove_replaced(home))
+    active = home.keys.keyring.active.key_id
+    total = sum(n for key, n in home.index.revisions.count_by_key().items() if key != active)
+    for number, revision in enumerate(_under_other_keys(home, active), start=1):
+        try:
+            done.bytes += _reseal(home, codec, revision)
+            done.resealed += 1
+        except DataFault as fault:
+            done.faults.append(_fault(revision, fault))
+        progress(number, total)
+        time.sleep(pause_s)
+    return done
+
+
+def _under_other_keys(home: Home, active: bytes) -> Iterator[RevisionFacts]:
+    for key_id in home.index.revisions.count_by_key():
+        if key_id != active:
+            yield from home.index.revisions.all(key_id=key_id)
+
+
+def _reseal(home: Home, codec: Codec, revision: RevisionFacts) -> int:
+    servable = revision.servable
+    old_id = servable.object_id
+    if old_id is None:
+        raise Missing(f"revision {servable.revision_id} has no object")
+    commit = partial(home.index.revisions.replace_object, servable.revision_id, old_id)
+    with home.store.open(old_id) as file:
+        old = ObjectReader(file, home.keys, old_id, codec.predictors)
+        facts = reseal(home, codec, old, commit)
+    home.store.remove(old_id)
+    return facts.size
+
+
+def _fault(revision: RevisionFacts, fault: DataFault) -> NotResealed:
+    servable = revision.servable
+    name = "" if servable.object_id is None else servable.object_id.hex()
+    return NotResealed(servable.sop_instance_uid, name, type(fault).__name__, str(fault))
+
+
+def _remove_replaced(home: Home) -> int:
+    """Remove objects whose replacement got its row, but which a crash left in the store."""
+    removed = 0
+    for entry in home.index.trail.entries():
+        if entry.event == "resealed":
+            old_id = bytes.fromhex(str(entry.details["before"]))
+            if home.store.exists(old_id):
+                home.store.remove(old_id)
+                removed += 1
+    return removed
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What is sealed under one key."""
+
+    key_id: bytes
+    state: str
+    created_at: int
+    objects: int
+    """Counted in the store itself: also those that no row names."""
+    entries: int
+    """Journal entries."""
+
+
+def count_keys(home: Home) -> list[KeyUse]:
+    """Count, for each key of the keyring, what is sealed under it: every file is looked at.
+
+    Raises:
+        IoFault: the store or the journal cannot be read.
+    """
+    objects, entries = Counter(_object_keys(home)), Counter(_entry_keys(home))
+    return [
+        KeyUse(
+            key.key_id,
+            key.state.value,
+            key.created_at,
+            objects[key.key_id],
+            entries[key.key_id],
+        )
+        for key in home.keys.keyring.keys
+    ]
+
+
+def retire(home: Home, name: str) -> ArchiveKey:
+    """Destroy a key that nothing needs any more.
+
+    Receptions and sealings under way that began under it wait until this is done, and are refused
+    then; their senders keep the instance. Backups of objects may still need the key: that is the
+    caller's to warn of.
+
+    Raises:
+        KeyNeeded: it is active, or something in the store or the journal is sealed under it.
+        Unknown: no key, or several, begin with ``name``.
+    """
+    key = home.keys.keyring.find(name)
+    with home.retiring():
+        objects, entries = Counter(_object_keys(home)), Counter(_entry_keys(home))
+        _require_unused(key.key_id, objects, entries)
+        home.keys.retire(key.key_id)
+    home.index.trail.append("key retired", {"key": key.key_id.hex()})
+    return key
+
+
+def _require_unused(key_id: bytes, objects: Counter[bytes], entries: Counter[bytes]) -> None:
+    if objects[key_id] or entries[key_id]:
+        raise KeyNeeded(
+            f"key {key_id.hex()}: {objects[key_id]} objects and {entries[key_id]} journal entries "
+            "are sealed under it; run radiolith keys rotate --reencrypt first"
+        )
+    if objects[_UNREADABLE] or entries[_UNREADABLE]:
+        raise KeyNeeded(
+            f"{objects[_UNREADABLE]} objects and {entries[_UNREADABLE]} journal entries cannot be "
+            "read, and may need the key; run radiolith audit first"
+        )
+
+
+def _object_keys(home: Home) -> Iterator[bytes]:
+    for object_id in home.store.ids():
+        try:
+            with home.store.open(object_id) as file:
+                yield read_clear(file).key_id
+        except Missing:
+            continue  # Replaced since it was listed.
+        except DataFault as fault:
+            _log.error("object unreadable", object=object_id.hex(), exc_info=fault)
+            yield _UNREADABLE
+
+
+def _entry_keys(home: Home) -> Iterator[bytes]:
+    for entry_id in entry_ids(home.journal):
+        try:
+            with JournalReader(entry_path(home.journal, entry_id), home.keys) as entry:
+                yield entry.key_id
+        except Missing:
+            continue  # Archived since it was listed.
+        except DataFault as fault:
+            _log.error("journal entry unreadable", entry=entry_id.hex(), exc_info=fault)
+            yield _UNREADABLE

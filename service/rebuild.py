@@ -1,0 +1,207 @@
+"""Make the index anew: patients to revisions, states and hashes, from sealed values alone.
+
+Objects and journal entries are taken in the order of their receive sequence, so that every rebuild
+of the same archive comes out the same, whatever order files are found in. Nothing clear is read.
+The old index is kept beside the new one.
+
+For the command: :func:`rebuild_index`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from config.settings import Settings, load
+from dicom.attributes import read_attributes
+from service.errors import Conflict, DataFault
+from service.files import make_folder, sync_folder
+from service.head import Head
+from service.home import KEYRING, Overrides, index_url, root_secret, serving
+from service.index import Index, Policy
+from service.keys import KeyStore
+from service.records import ObjectFacts, Received
+from service.sealing.journal import JournalReader, entry_ids, entry_path
+from service.sealing.reader import ObjectReader
+from service.sequence import utc_now
+from service.store import LocalStore, ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class NotIndexed:
+    """An object or journal entry that the new index does not name."""
+
+    name: str
+    """Object id in hexadecimal, or ``journal/`` and the entry id."""
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What the new index holds."""
+
+    objects: int = 0
+    entries: int = 0
+    quarantined: int = 0
+    renumbered: int = 0
+    """Revisions whose number is not the sealed one: an earlier revision is lost."""
+    faults: list[NotIndexed] = field(default_factory=list)
+    kept: Path | None = None
+    """Where the old index is now."""
+
+
+Progress = Callable[[int, int], None]
+"""Told the files indexed, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Place:
+    """Where a reception is sealed. Ordered as receptions came, the latest sealing of one last."""
+
+    sequence: int
+    entry_id: bytes
+    sealed_at: int
+    """0 for a journal entry."""
+    object_id: bytes
+
+
+def rebuild_index(
+    path: Path, overrides: Overrides | None = None, progress: Progress = lambda _, __: None
+) -> Rebuilt:
+    """Rebuild the index of the archive in a folder; only while nothing serves it.
+
+    Raises:
+        Busy: a service runs.
+        Conflict: the index is not in a SQLite file.
+        Fault: keyring, store or journal cannot be read, or the new index not written.
+    """
+    settings = load(path, overrides)
+    target = _file_of(settings)
+    with serving(settings):
+        draft = target.with_name(target.name + ".rebuilding")
+        _remove(draft)
+        index = Index.open(f"sqlite:///{draft}", Policy.of(settings), create=True)
+        try:
+            rebuilt = _Rebuild(settings, index).run(progress)
+            index.trail.append("index rebuilt", {"objects": rebuilt.objects})
+        finally:
+            index.close()
+        rebuilt.kept = _swap(draft, target)
+    return rebuilt
+
+
+class _Rebuild:
+    def __init__(self, settings: Settings, index: Index) -> None:
+        self._index = index
+        self._keys = KeyStore(settings.home / KEYRING, root_secret(settings))
+        self._store: ObjectStore = LocalStore(settings.store.path)
+        self._journal = settings.receive.journal_path
+        self._rebuilt = Rebuilt()
+
+    def run(self, progress: Progress) -> Rebuilt:
+        make_folder(self._journal)
+        places = self._latest(sorted([*self._objects(), *self._entries()]))
+        for number, place in enumerate(places, start=1):
+            self._index_one(place)
+            progress(number, len(places))
+        return self._rebuilt
+
+    def _objects(self) -> Iterator[_Place]:
+        for object_id in self._store.ids():
+            try:
+                received, facts, _, _ = self._open_object(object_id)
+                yield _Place(received.sequence, received.entry_id, facts.sealed_at, object_id)
+            except DataFault as fault:
+                self._fault(object_id.hex(), fault)
+
+    def _entries(self) -> Iterator[_Place]:
+        for entry_id in entry_ids(self._journal):
+            try:
+                with JournalReader(entry_path(self._journal, entry_id), self._keys) as entry:
+                    yield _Place(entry.received.sequence, entry_id, 0, b"")
+            except DataFault as fault:
+                self._fault(f"journal/{entry_id.hex()}", fault)
+
+    def _latest(self, places: list[_Place]) -> list[_Place]:
+        """Take the latest sealing of each reception; a crash may have left an earlier one."""
+        latest = {place.entry_id: place for place in places}
+        for place in places:
+            if latest[place.entry_id] is not place and place.object_id:
+                other = latest[place.entry_id].object_id.hex()
+                replaced = NotIndexed(place.object_id.hex(), "orphaned", f"replaced by {other}")
+                self._rebuilt.faults.append(replaced)
+        return list(latest.values())
+
+    def _index_one(self, place: _Place) -> None:
+        if not place.object_id:
+            self._index_entry(place.entry_id)
+            return
+        received, facts, head, revision = self._open_object(place.object_id)
+        attributes = read_attributes(head, received.transfer_syntax)
+        added = self._index.add(received, attributes)
+        if added.duplicate:
+            detail = f"the same bytes as revision {added.revision} of its instance"
+            self._rebuilt.faults.append(NotIndexed(place.object_id.hex(), "orphaned", detail))
+            return
+        self._index.archived(added.revision_id, facts)
+        self._rebuilt.objects += 1
+        self._rebuilt.quarantined += added.quarantined is not None
+        self._rebuilt.renumbered += added.revision != revision
+
+    def _index_entry(self, entry_id: bytes) -> None:
+        with JournalReader(entry_path(self._journal, entry_id), self._keys) as entry:
+            received = entry.received
+            head = Head(received.transfer_syntax)
+            for chunk in entry.chunks():
+                head.write(chunk)
+        added = self._index.add(received, read_attributes(head.taken, received.transfer_syntax))
+        self._rebuilt.entries += not added.duplicate
+        self._rebuilt.quarantined += added.quarantined is not None and not added.duplicate
+
+    def _open_object(self, object_id: bytes) -> tuple[Received, ObjectFacts, memoryview, int]:
+        with self._store.open(object_id) as file:
+            reader = ObjectReader(file, self._keys, object_id)
+            return reader.received, reader.facts, _head(reader), reader.header.revision
+
+    def _fault(self, name: str, fault: DataFault) -> None:
+        self._rebuilt.faults.append(NotIndexed(name, type(fault).__name__, str(fault)))
+
+
+def _head(reader: ObjectReader) -> memoryview:
+    """Take as much of the dataset as was indexed when it was received."""
+    head = Head(reader.received.transfer_syntax)
+    head.write(reader.header.head)
+    if not reader.frames:
+        for piece in reader.body():
+            if not head.wants_more:
+                break
+            head.write(piece)
+    return head.taken
+
+
+def _file_of(settings: Settings) -> Path:
+    url = make_url(index_url(settings))
+    if url.get_backend_name() != "sqlite" or not url.database:
+        raise Conflict("only an index in a SQLite file can be rebuilt in place")
+    return Path(url.database)
+
+
+def _swap(draft: Path, target: Path) -> Path | None:
+    """Put the new index in its place; give where the old one went."""
+    kept = target.with_name(f"{target.name}.before-{utc_now()}") if target.exists() else None
+    for suffix in ("", "-wal", "-shm"):
+        old = target.with_name(target.name + suffix)
+        if kept is not None and old.exists():
+            old.rename(kept.with_name(kept.name + suffix))
+    draft.rename(target)
+    sync_folder(target.parent)
+    return kept
+
+
+def _remove(draft: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        draft.with_name(draft.name + suffix).unlink(missing_ok=True)
