@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from pydicom.dataset import Dataset
 
@@ -21,7 +21,8 @@ from dicom.elements import EXPLICIT_LITTLE, read_header
 from dicom.elements import Truncated as Cut
 from dicom.syntax import IMPLEMENTATION_UID, RADIOLITH_SYNTAX
 from service.errors import Altered, Truncated, Undecodable
-from service.keys.derivation import SealingKey
+from service.keys.derivation import CHECK_BYTES, SALT_BYTES, SealingKey
+from service.records import ID_BYTES
 
 FORMAT_VERSION: Final = 1
 CREATOR: Final = "RADIOLITH 1"
@@ -35,6 +36,7 @@ _LARGEST_CLEAR: Final = 1 << 14
 
 _LONG: Final = Struct("<HH2s2xI")
 _SHORT: Final = Struct("<HH2sH")
+_KEY_FIELDS: Final = Struct(f"{ID_BYTES}s{SALT_BYTES}s{CHECK_BYTES}s")
 _LONG_VRS: Final = frozenset({"OB", "OV"})
 
 _GROUP_LENGTH: Final = 0x0002_0000
@@ -48,11 +50,9 @@ _SOP_INSTANCE: Final = 0x0008_0018
 _CREATOR: Final = 0x1071_0010
 _FORMAT: Final = 0x1071_1001
 _OBJECT_ID: Final = 0x1071_1002
-_KEY_ID: Final = 0x1071_1003
-_SALT: Final = 0x1071_1004
-_CHECK: Final = 0x1071_1005
-_MODEL: Final = 0x1071_1006
-_DICTIONARY: Final = 0x1071_1007
+_KEY: Final = 0x1071_1003
+_MODEL: Final = 0x1071_1004
+_DICTIONARY: Final = 0x1071_1005
 
 _PIXEL_TAGS: Final = {
     0x0028_0002: ("US", "SamplesPerPixel"),
@@ -97,7 +97,7 @@ def clear_uid(uid: str) -> str:
     if len(uid) <= _LONGEST_UID and all(ord(character) < 256 for character in uid):
         return uid
     digest = hashlib.sha256(uid.encode("utf-8", "surrogatepass")).digest()
-    return f"2.25.{uuid.UUID(bytes=digest[:16], version=8).int}"
+    return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"
 
 
 def describe_pixels(attributes: Dataset, layout: FrameLayout | None) -> dict[int, str | int]:
@@ -174,9 +174,7 @@ def write_clear(
         element(_CREATOR, "LO", CREATOR.encode("ascii") + b" "),
         element(_FORMAT, "US", FORMAT_VERSION.to_bytes(2, "little")),
         element(_OBJECT_ID, "OB", object_id),
-        element(_KEY_ID, "OB", key.key_id),
-        element(_SALT, "OB", key.salt),
-        element(_CHECK, "OB", key.check),
+        element(_KEY, "OB", key.key_id + key.salt + key.check),
         b"" if model is None else element(_MODEL, "OB", model),
         element(_DICTIONARY, "US", dictionary.to_bytes(2, "little")),
     )
@@ -233,23 +231,18 @@ def _to_clear(values: Mapping[int, bytes], clear: bytes) -> Clear:
     version = int.from_bytes(values.get(_FORMAT, b""), "little")
     if syntax != RADIOLITH_SYNTAX.encode("ascii") or version != FORMAT_VERSION:
         raise Undecodable(f"not an object of format version {FORMAT_VERSION}")
-    fields: dict[str, Any] = {
-        name: _field(values, tag, length)
-        for name, tag, length in (
-            ("object_id", _OBJECT_ID, 16),
-            ("key_id", _KEY_ID, 16),
-            ("salt", _SALT, 32),
-            ("check", _CHECK, 16),
-        )
-    }
+    key_id, salt, check = _KEY_FIELDS.unpack(_field(values, _KEY, _KEY_FIELDS.size))
     return Clear(
         sop_class_uid=_text(values, _SOP_CLASS),
         sop_instance_uid=_text(values, _SOP_INSTANCE),
+        object_id=_field(values, _OBJECT_ID, ID_BYTES),
+        key_id=key_id,
+        salt=salt,
+        check=check,
         dictionary=int.from_bytes(_field(values, _DICTIONARY, 2), "little"),
         model=values.get(_MODEL),
         digest=hashlib.sha256(clear).digest(),
         size=len(clear),
-        **fields,
     )
 
 

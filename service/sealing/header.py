@@ -20,7 +20,7 @@ from dicom.cut import FrameLayout
 from service.errors import Undecodable
 from service.records import Received
 from service.sealing import record
-from service.sealing.parts import MAX_CHUNK, pieces
+from service.sealing.parts import MAX_CHUNK, chunk_bytes, pieces
 
 DICTIONARY: Final = 1
 """What new objects use. Numbers are on disk, so old dictionaries stay in the package."""
@@ -78,7 +78,8 @@ class SealedHeader:
         start = len(text).to_bytes(4, "little") + text
         content = memoryview(b"".join((start, self.received.prefix, self.head, self.tail)))
         yield _compress(content[:FIRST_CHUNK])
-        for piece in pieces(content[FIRST_CHUNK:]):
+        rest = content[FIRST_CHUNK:]
+        for piece in pieces(rest, chunk_bytes(len(rest))):
             yield encode_general(piece)
 
     def facts(self) -> dict[str, object]:

@@ -29,9 +29,10 @@ Buffer = bytes | bytearray | memoryview
 TAG_BYTES: Final = 16
 MIN_CHUNK: Final = 1 << 20
 MAX_CHUNK: Final = 1 << 28
-FEW_CHUNKS: Final = 4
-"""A stream grows its chunks beyond 1 MiB rather than have more than this many, since each costs
-some 40 bytes and an object may be only 1 KiB larger than what came in."""
+FEW_CHUNKS: Final = 2
+"""A stream grows its chunks beyond 1 MiB rather than have more than this many, since each costs up
+to 43 bytes and an object may be only 1 KiB and 64 bytes a frame larger than what came in. The
+chunk in flight is then as large as half of a dataset that is in memory anyway."""
 
 _HEADER: Final = Struct("<BIII")
 _NONCE: Final = Struct(">IQ")
@@ -147,17 +148,17 @@ class PartCipher:
         return self.open(kind, index, count if index == count - 1 else 0, part)
 
 
-def chunk_bytes(length: int) -> int:
-    """Choose the chunk size of a stream of ``length`` bytes: 1 MiB, doubled to have few chunks."""
+def chunk_bytes(length: int, most: int = FEW_CHUNKS) -> int:
+    """Choose the chunk size of a stream: 1 MiB, doubled until ``most`` chunks hold it."""
     size = MIN_CHUNK
-    while size * FEW_CHUNKS < length and size < MAX_CHUNK:
+    while size * most < length and size < MAX_CHUNK:
         size *= 2
     return size
 
 
-def pieces(data: Buffer) -> Iterator[memoryview]:
+def pieces(data: Buffer, size: int) -> Iterator[memoryview]:
     """Cut what becomes a stream into the contents of its chunks."""
-    view, size = memoryview(data), chunk_bytes(len(data))
+    view = memoryview(data)
     for offset in range(0, len(view), size):
         yield view[offset : offset + size]
 

@@ -53,7 +53,10 @@ class Structure:
     def body_chunks(self) -> list[Place]:
         """Find the chunks of a body that is a stream, behind the sealed header; to the end."""
         self._offset = self._header_end
-        if self._peek(len(PIXEL_DATA)) != PIXEL_DATA:
+        start = self._peek(len(PIXEL_DATA))
+        if 0 < len(start) < len(PIXEL_DATA):
+            raise Truncated("the object ends where its body starts")
+        if start != PIXEL_DATA:
             places = self._elements(BODY_CHUNKS)
         else:
             self._expect(PIXEL_DATA + _EMPTY_TABLE, "the start of Pixel Data")

@@ -23,6 +23,7 @@ from service.records import ID_BYTES, ObjectFacts, Received
 from service.sealing.clear import BODY_CHUNKS, HEADER_CHUNKS, describe_pixels, element, write_clear
 from service.sealing.header import DICTIONARY, FrameShape, SealedHeader
 from service.sealing.parts import (
+    FEW_CHUNKS,
     HEADER_BYTES,
     TAG_BYTES,
     Buffer,
@@ -44,6 +45,8 @@ HEAD_WITHOUT_PIXELS: Final = 1 << 18
 """Bytes of a dataset without native Pixel Data that go into the sealed header, the rest being the
 body. 99.8% of 752 public files have no more before their Pixel Data (:mod:`service.head`)."""
 
+_MORE_CHUNKS: Final = len(BODY_CHUNKS) - FEW_CHUNKS
+
 _ITEM_OVERHEAD: Final = ITEM.size + len(FRAME_MAGIC) + ID_BYTES + HEADER_BYTES + TAG_BYTES + 2
 """Bytes that an item has more than the words of a frame kept raw: a method byte, a padding byte."""
 
@@ -59,6 +62,13 @@ class Content:
     cut: Cut
     attributes: Dataset
     """The head's attributes, for the pixel description that stands in the clear."""
+
+    @property
+    def chunk(self) -> int:
+        """Size of the body's chunks: each frame of the dataset allows one more."""
+        frames = self.attributes.get("NumberOfFrames", 0)
+        more = min(frames, _MORE_CHUNKS) if isinstance(frames, int) and frames > 0 else 0
+        return chunk_bytes(self.cut.length, FEW_CHUNKS + more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +187,7 @@ def _write_header(
         sealed_at=sealed_at,
         frames=plan.frames,
         body=plan.end - plan.start,
-        chunk=chunk_bytes(plan.end - plan.start),
+        chunk=content.chunk,
         head=bytes(content.dataset[: plan.start]),
         tail=bytes(content.dataset[plan.end :]),
     )
@@ -194,7 +204,7 @@ def _write_elements(out: BinaryIO, tags: Sequence[int], parts: Iterator[bytes]) 
 def _write_body(out: BinaryIO, cipher: PartCipher, plan: _Plan, content: Content) -> None:
     body = memoryview(content.dataset)[plan.start : plan.end]
     unit = content.cut.unit if plan.is_pixels else 1
-    chunks = (encode_general(piece, unit) for piece in pieces(body))
+    chunks = (encode_general(piece, unit) for piece in pieces(body, content.chunk))
     parts = cipher.seal_stream(PartType.BODY, chunks)
     if not plan.is_pixels:
         _write_elements(out, BODY_CHUNKS, parts)
