@@ -76,9 +76,8 @@ def await_reports(session: Session) -> None:
     idle = session.options.timeouts.idle
     deadline = None if idle is None else time.monotonic() + idle
     while session.transactions and not session.association.wait(_POLL_SECONDS):
-        for commitment in session.archive.due_commitments():
-            if _is_ours(session, commitment):
-                _report_here(session, commitment)
+        for commitment in _due_here(session):
+            _report_here(session, commitment)
         if deadline is not None and time.monotonic() > deadline:
             return
 
@@ -142,9 +141,18 @@ def _read_items(sequence: Iterable[Dataset]) -> Iterable[CommitmentItem]:
         )
 
 
-def _is_ours(session: Session, commitment: Commitment) -> bool:
-    is_peer = commitment.peer.calling_ae == session.peer.calling_ae
-    return is_peer and commitment.transaction_uid in session.transactions
+def _due_here(session: Session) -> list[Commitment]:
+    try:
+        due = session.archive.due_commitments()
+    except ArchiveFault as fault:
+        _LOGGER.warning("no commitment reports to be had: %s", fault)
+        return []
+    return [
+        commitment
+        for commitment in due
+        if commitment.peer.calling_ae == session.peer.calling_ae
+        and commitment.transaction_uid in session.transactions
+    ]
 
 
 def _report_here(session: Session, commitment: Commitment) -> None:

@@ -49,7 +49,7 @@ def get(session: Session, message: Message) -> None:
     with retrieval.recorded():
         for instance in retrieval.each(instances):
             retrieval.count(instance, scu.send(instance))
-        retrieval.finish()
+    retrieval.finish()
 
 
 def move(session: Session, message: Message) -> None:
@@ -70,7 +70,7 @@ def move(session: Session, message: Message) -> None:
     with retrieval.recorded():
         for plan in plan_storage(instances):
             _send_plan(retrieval, plan, destination)
-        retrieval.finish()
+    retrieval.finish()
 
 
 def _destination(session: Session, message: Message) -> Node:
@@ -176,7 +176,7 @@ class _Retrieval:
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Leave the trail entry, however the retrieval ends."""
+        """Leave the trail entry before the final response, and however else the retrieval ends."""
         try:
             yield
         finally:
