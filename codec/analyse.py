@@ -1,8 +1,8 @@
 """What is special about a frame, taken out before prediction: the plan of words and samples.
 
 In order: bits above the stored ones become a plane of their own; signed words are sign-extended;
-the smallest value is subtracted; a common step divided out; sparse histograms mapped to consecutive
-values; rows and columns that repeat the one before left out. What is left are samples in
+rows and columns that repeat the one before are left out; the smallest value is subtracted; a common
+step divided out; sparse histograms mapped to consecutive values. What is left are samples in
 [0, limit]. An end of that range where samples pile up becomes the clip value.
 """
 
@@ -90,6 +90,9 @@ def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
     signed = hints.signed and _is_narrower_signed(stored, bits)
     if signed:
         stored = _sign_extended(stored, bits)
+    stored, rows = _without_repeats(stored)
+    transposed, columns = _without_repeats(stored.T)
+    stored = np.ascontiguousarray(transposed.T)
     minimum = int(stored.min())
     values, counts = _histogram(stored - minimum)
     step = int(np.gcd.reduce(values)) or 1
@@ -101,9 +104,6 @@ def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
         positions[values] = np.arange(len(values), dtype=np.int32)
         samples = positions[samples]
     limit = len(values) - 1 if mapped else int(values[-1])
-    samples, rows = _without_repeats(samples)
-    transposed, columns = _without_repeats(samples.T)
-    samples = np.ascontiguousarray(transposed.T)
     span = Range(limit, _clip_value(samples, limit))
     plan = Plan(bits, signed, minimum, step, values if mapped else None, rows, columns, span, high)
     return plan, samples
@@ -156,7 +156,7 @@ def _is_worth_mapping(values: NDArray[np.int64], counts: NDArray[np.int64]) -> b
     limit = int(values[-1])
     if len(values) > 0.9 * limit or len(values) < 3:
         return False
-    reach = min(8, len(values) // 2)
+    reach = min(8, (len(values) - 1) // 2)
     below = np.concatenate((np.repeat(values[:1], reach), values[:-reach]))
     above = np.concatenate((values[reach:], np.repeat(values[-1:], reach)))
     steps = np.convolve(np.ones(len(values)), np.ones(2 * reach + 1), "same") - 1
@@ -276,12 +276,12 @@ def samples_shape(plan: Plan, shape: tuple[int, int]) -> tuple[int, int]:
 
 def restore(plan: Plan, samples: NDArray[np.int32], dtype: np.dtype[np.generic]) -> Words:
     """The words of a frame: the inverse of :func:`analyse`."""
-    if plan.columns is not None:
-        samples = samples[:, np.cumsum(plan.columns) - 1]
-    if plan.rows is not None:
-        samples = samples[np.cumsum(plan.rows) - 1]
     values = samples if plan.values is None else plan.values[samples]
     words = (values.astype(np.int64) * plan.step + plan.minimum) & ((1 << plan.bits) - 1)
+    if plan.columns is not None:
+        words = words[:, np.cumsum(plan.columns) - 1]
+    if plan.rows is not None:
+        words = words[np.cumsum(plan.rows) - 1]
     if plan.high is not None:
         words |= plan.high.astype(np.int64) << plan.bits
     return words.astype(dtype)
