@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.options import Json, opened
-from service.cli.output import errors, print_json, progress
+from service.cli.output import counter, errors, print_json
 from service.cli.select import select
 from service.errors import EXIT_FAULTS_FOUND, EXIT_OK, Unknown
 
@@ -34,14 +34,14 @@ def export(
 
     if not (patient or study or instance) or (series and not study):
         raise typer.BadParameter("name a --patient, --study (and --series) or --instance")
-    with opened(context) as home, progress("exporting", quiet=json) as advance:
+    with opened(context) as home, counter("exporting", quiet=json) as advance:
         if instance:
             uids = [instance]
         else:
             chosen = select(home, patient, study, series)
             uids = list(dict.fromkeys(servable.sop_instance_uid for servable in chosen))
         found = _revisions(home, uids, every=revisions)
-        exported = write(home, found, to, all_models(), lambda _: advance())
+        exported = write(home, found, to, all_models(), advance)
     for fault in exported.faults:
         errors.print(f"{fault.sop_instance_uid}: {fault.kind}: {fault.detail}", markup=False)
     if json:

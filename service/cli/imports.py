@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service.cli.options import Json, opened
-from service.cli.output import errors, print_facts, print_json, progress
+from service.cli.output import counter, errors, print_facts, print_json
 
 
 def import_(
@@ -19,8 +19,8 @@ def import_(
     """Take in files, every byte of them; say what was skipped, and why."""
     from service.importer import import_files
 
-    with opened(context) as home, progress("importing", quiet=json) as advance:
-        imported = import_files(home, path, lambda _: advance())
+    with opened(context) as home, counter("importing", quiet=json) as advance:
+        imported = import_files(home, path, advance)
     if json:
         print_json(imported)
         return

@@ -10,18 +10,23 @@ import typer
 
 from config.errors import SettingsError
 from service.cli import (
+    audit,
+    bench,
     correct,
     export,
     find,
     imports,
     init,
+    keys,
     ls,
     nodes,
     quarantine,
+    rebuild,
     serve,
     show,
     status,
     trail,
+    train,
 )
 from service.cli.options import DEFAULT_HOME, HOME
 from service.cli.output import errors
@@ -56,10 +61,15 @@ app.command()(export.export)
 app.command()(ls.ls)
 app.command()(find.find)
 app.command()(show.show)
+app.command()(audit.audit)
+app.command("rebuild-index")(rebuild.rebuild_index)
+app.command()(train.train)
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(correct.app, name="correct")
+app.add_typer(keys.app, name="keys")
 app.add_typer(trail.app, name="trail")
+app.add_typer(bench.app, name="bench")
 
 
 def run() -> int:

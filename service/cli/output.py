@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,8 @@ def text(value: object) -> str:
 
 
 @contextmanager
-def progress(what: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Count steps on a terminal's standard error; give what to call for each step."""
+def progress(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal's standard error; give what takes the steps done and their total."""
     with Progress(
         TextColumn(what),
         BarColumn(),
@@ -86,7 +87,15 @@ def progress(what: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
         transient=True,
     ) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda: bar.advance(task)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+@contextmanager
+def counter(what: str, *, quiet: bool) -> Iterator[Callable[[object], None]]:
+    """Count steps whose total isn't known beforehand; give what is called for each."""
+    steps = count(1)
+    with progress(what, quiet=quiet) as show:
+        yield lambda _: show(next(steps), 0)
 
 
 def moment(microseconds: int | None) -> str:

@@ -19,6 +19,7 @@ from typing import Final
 
 import pydicom.data
 from pydicom.dataset import Dataset
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -113,7 +114,7 @@ def all_studies() -> Dataset:
 
 def stored_bytes(archive: ScratchArchive) -> dict[str, int]:
     """Ask the archive how large each instance's object is."""
-    return {row["sop_instance_uid"]: row["size"] for row in archive.ask("ls", "--instances")}
+    return {row["sop_instance_uid"]: row["size"] or 0 for row in archive.ask("ls", "--instances")}
 
 
 def count(
@@ -136,11 +137,15 @@ def show(groups: dict[str, Group]) -> None:
     """Print the table: what went in, what it takes, whether it came back."""
     total = Group(*(sum(getattr(group, name) for group in groups.values()) for name in
                     ("instances", "received", "stored", "moved", "got")))  # fmt: skip
-    table = Table(title="Every dataset, byte for byte", title_justify="left", show_footer=True)
+    table = Table(
+        title="Every dataset, byte for byte", title_justify="left", show_footer=True, box=SIMPLE
+    )
     footer = ["all", *columns(total)]
     headings = ["modality", "instances", "received", "stored", "ratio", "C-MOVE", "C-GET", "exact"]
     for heading, foot in zip(headings, footer, strict=True):
-        table.add_column(heading, foot, justify="left" if heading == "modality" else "right")
+        table.add_column(
+            heading, foot, justify="left" if heading == "modality" else "right", no_wrap=True
+        )
     for name, group in groups.items():
         table.add_row(name, *columns(group))
     console.print()

@@ -1,0 +1,41 @@
+"""`radiolith bench`: measure our codec beside its peers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.output import console, errors
+
+app = typer.Typer(help="Measure, on files of your own.", no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Measure, on files of your own."""
+
+
+@app.command()
+def codec(
+    folder: Annotated[Path, typer.Argument(help="DICOM files.", exists=True, file_okay=False)],
+    json: Annotated[Path | None, typer.Option("--json", help="Write the rows here.")] = None,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="Code the files of a series as one object.")
+    ] = False,
+    peers: Annotated[bool, typer.Option(help="Measure the peer codecs too.")] = True,
+    runs: Annotated[
+        int, typer.Option(help="Time each call so often; the least counts.", min=1)
+    ] = 1,
+) -> None:
+    """Code every grayscale file with every codec installed: bytes, CPU seconds, exactness."""
+    from service.bench.codec import BenchOptions, bench_codec
+    from service.bench.table import pooled_table
+
+    def progress(file: str) -> None:
+        if errors.is_terminal:
+            errors.print(file, markup=False)
+
+    rows = bench_codec(BenchOptions(folder, json, stack, peers, runs, progress))
+    console.print(pooled_table(rows))

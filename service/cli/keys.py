@@ -1,0 +1,144 @@
+"""`radiolith keys`: the archive keys and the root secret that seals them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.options import Json, opened
+from service.cli.output import console, errors, moment, print_json, print_table, progress
+from service.errors import EXIT_FAULTS_FOUND, EXIT_OK
+
+if TYPE_CHECKING:
+    from service.home import Home
+
+app = typer.Typer(help="Archive keys and the root secret that seals them.", no_args_is_help=True)
+
+Pause = Annotated[float, typer.Option(help="Seconds of rest after each object.", min=0)]
+
+
+@app.command("ls")
+def list_(context: typer.Context, json: Json = False) -> None:
+    """List the keys and count what is sealed under each: every file is looked at."""
+    from service.jobs import count_keys
+
+    with opened(context) as home:
+        uses = count_keys(home)
+    if json:
+        print_json(uses)
+        return
+    rows = [
+        [use.key_id, use.state, moment(use.created_at), use.objects, use.entries] for use in uses
+    ]
+    print_table(["key", "state", "made", "objects", "journal entries"], rows)
+
+
+@app.command()
+def rotate(
+    context: typer.Context,
+    reencrypt: Annotated[
+        bool, typer.Option("--reencrypt", help="Then move every object to the new key.")
+    ] = False,
+    pause: Pause = 0.0,
+    json: Json = False,
+) -> int:
+    """Make a new active key: at once, whatever the archive's size."""
+    with opened(context) as home:
+        key = home.keys.rotate(_backup_file(home))
+        home.index.trail.append("key rotated", {"key": key.key_id.hex()})
+        if not json:
+            console.print(f"active key: {key.key_id.hex()}")
+        if reencrypt:
+            return _reencrypt(home, pause, json)
+    if json:
+        print_json({"key_id": key.key_id})
+    return EXIT_OK
+
+
+@app.command()
+def reencrypt(context: typer.Context, pause: Pause = 0.0, json: Json = False) -> int:
+    """Move every object to the active key; may be stopped, and goes on where it was."""
+    with opened(context) as home:
+        return _reencrypt(home, pause, json)
+
+
+@app.command()
+def retire(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="Key id, or its first digits.")],
+    json: Json = False,
+) -> None:
+    """Destroy a key that nothing in the archive needs any more."""
+    from service.jobs import retire as destroy
+
+    with opened(context) as home:
+        retired = destroy(home, key)
+    if json:
+        print_json({"key_id": retired.key_id})
+        return
+    console.print(f"retired: {retired.key_id.hex()}")
+    console.print("Backups of objects that were sealed under it cannot be opened any more.")
+
+
+@app.command()
+def rewrap(
+    context: typer.Context,
+    passphrase_file: Annotated[Path | None, typer.Option(help="The new passphrase.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Or the new key file, mode 0600.")] = None,
+    json: Json = False,
+) -> None:
+    """Change the root secret. Old copies of the keyring stay open to the old one."""
+    from service.keys import KeyFile, PassphraseFile
+
+    if passphrase_file is not None and key_file is None:
+        secret: PassphraseFile | KeyFile = PassphraseFile(passphrase_file.absolute())
+    elif key_file is not None and passphrase_file is None:
+        secret = KeyFile(key_file.absolute())
+    else:
+        raise typer.BadParameter("name one of --passphrase-file and --key-file")
+    with opened(context) as home:
+        home.keys.rewrap(secret)
+        home.index.trail.append("keyring rewrapped", {"root": secret.kind})
+    if json:
+        print_json({"root": secret.kind})
+        return
+    console.print(f"The keyring opens with the new {secret.kind} now: name it in the settings.")
+    console.print("Old copies of the keyring still open with the old root secret.")
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Where to; replaced if it exists.")],
+    json: Json = False,
+) -> None:
+    """Copy the sealed keyring, and check that the copy opens."""
+    with opened(context) as home:
+        home.keys.backup(file.absolute())
+        home.index.trail.append("keyring backed up", {})
+    if json:
+        print_json({"file": file.absolute()})
+    else:
+        console.print(f"keyring in {file.absolute()}", markup=False)
+
+
+def _reencrypt(home: Home, pause: float, json: bool) -> int:
+    from service.jobs import reencrypt as reseal
+    from service.worker import load_codec
+
+    with progress("re-encrypting", quiet=json) as show:
+        done = reseal(home, load_codec(), pause, show)
+    for fault in done.faults:
+        errors.print(f"{fault.sop_instance_uid}: {fault.kind}: {fault.detail}", markup=False)
+    if json:
+        print_json({"key_id": home.keys.keyring.active.key_id, "reencrypted": done})
+    else:
+        console.print(f"{done.resealed} objects moved, {len(done.faults)} could not be")
+    return EXIT_FAULTS_FOUND if done.faults else EXIT_OK
+
+
+def _backup_file(home: Home) -> Path | None:
+    folder = home.settings.keys.backup_path
+    return None if folder is None else folder / home.keyring_path.name
