@@ -150,7 +150,8 @@ class _Retrieval:
             if self.is_cancelled:
                 return
             yield instance
-            self.session.archive.prefetch(tuple(islice(self._unannounced, 1)))
+            if upcoming := tuple(islice(self._unannounced, 1)):
+                self.session.archive.prefetch(upcoming)
 
     def count(self, instance: StoredInstance, status: int) -> None:
         """Take the status of one sub-operation, and tell the peer now and then."""

@@ -6,12 +6,14 @@ import struct
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dicom.archive import Right
 from dicom.association import Command, CommandField, Timeouts
 from dicom.association.command import decode_command
 from dicom.association.pdu import RELEASE_RP, USER_ABORT
-from dicom.sop_classes import VERIFICATION
+from dicom.sop_classes import STUDY_ROOT_FIND, VERIFICATION
 from tests.dicom_net.conftest import CT, OPTIONS, Served, serving
 from tests.dicom_net.memory_archive import MemoryArchive
 from tests.dicom_net.raw_peer import RawPeer, pdata
@@ -110,6 +112,33 @@ def test_what_is_no_association_request(memory: Served, sent: bytes) -> None:
             assert peer.read()[:1] == b"\x07"
     with RawPeer(memory.port) as peer:
         assert peer.associate(VERIFICATION)[:1] == b"\x02"
+
+
+def test_no_bytes_hurt_the_server() -> None:
+    with serving(MemoryArchive()) as served:
+        faults: list[object] = []
+
+        @given(st.lists(st.binary(max_size=60) | _pdvs(), max_size=6), st.booleans())
+        def send(parts: list[bytes], associated: bool) -> None:
+            with RawPeer(served.port) as peer:
+                if associated:
+                    peer.associate(CT, VERIFICATION, STUDY_ROOT_FIND)
+                peer.send(b"".join(parts))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("threading.excepthook", lambda hook: faults.append(hook.exc_value))
+            send()
+        with RawPeer(served.port) as peer:
+            peer.associate(VERIFICATION)
+            peer.command(1, ECHO)
+            assert response(peer).status == 0
+    assert not faults
+
+
+def _pdvs() -> st.SearchStrategy[bytes]:
+    commands = st.sampled_from([STORE, ECHO, replace(STORE, field=CommandField.C_FIND)])
+    payloads = st.binary(max_size=40) | commands.map(lambda command: command.encode())
+    return st.builds(pdata, st.sampled_from([1, 3, 5, 7]), st.integers(0, 3), payloads)
 
 
 def test_unknown_calling_ae_title() -> None:
