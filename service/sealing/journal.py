@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from struct import Struct
@@ -85,14 +86,20 @@ class JournalWriter:
     """One entry on its way to the disk. Use from one thread.
 
     ``start`` is what is known before the first byte (command UIDs, AE titles, transfer syntax); it
-    is sealed first, so that an entry tells of itself even if only its beginning is left.
+    is sealed first, so that an entry tells of itself even if only its beginning is left. ``random``
+    is the system's generator but for golden files.
     """
 
     def __init__(
-        self, folder: Path, keys: Keys, entry_id: bytes, start: Mapping[str, object]
+        self,
+        folder: Path,
+        keys: Keys,
+        entry_id: bytes,
+        start: Mapping[str, object],
+        random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         active = keys.keyring.active
-        key = SealingKey.fresh(active.key_id, active.secret, Purpose.JOURNAL, entry_id)
+        key = SealingKey.fresh(active.key_id, active.secret, Purpose.JOURNAL, entry_id, random)
         clear = _CLEAR.pack(MAGIC, entry_id, key.key_id, key.salt, key.check)
         self.entry_id = entry_id
         self.key_id = key.key_id
