@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pydicom.config
-from pydicom.charset import convert_encodings
+from pydicom.charset import python_encoding
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
+from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 from pydicom.values import convert_value
@@ -44,6 +45,8 @@ _CHARACTER_SET: Final = 0x0008_0005
 _PIXEL_REPRESENTATION: Final = 0x0028_0103
 _DELIMITER_GROUP: Final = 0xFFFE
 _DEFAULT_ENCODINGS: Final = ["iso8859"]
+_CHARACTER_SETS: Final = {term.replace("_", " "): name for term, name in python_encoding.items()}
+"""By term, with the misspellings of delimiters (ISO-IR 100) made one."""
 
 # Whether values obey their VR is not the archive's to judge, and pydicom's warnings quote them.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -152,8 +155,12 @@ def _as_opaque(raw: RawDataElement, *, is_text: bool) -> DataElement:
     return DataElement(raw.tag, "LO", texts if len(texts) > 1 else texts[0])
 
 
-def _encodings(values: Any) -> list[str]:
-    try:
-        return list(convert_encodings(values))
-    except (LookupError, ValueError, TypeError, AttributeError):
-        return _DEFAULT_ENCODINGS
+def _encodings(value: Any) -> list[str]:
+    """Give Python's names of a Specific Character Set; terms that nobody knows are left out."""
+    terms = value if isinstance(value, (list, MultiValue)) else [value]
+    names = [_CHARACTER_SETS.get(_plain_term(term)) for term in terms]
+    return [name for name in names if name] or _DEFAULT_ENCODINGS
+
+
+def _plain_term(term: Any) -> str:
+    return str(term or "").strip().upper().replace("_", " ").replace("-", " ")

@@ -35,7 +35,7 @@ _SOP_INSTANCE = 0x0002_0003
 _TRANSFER_SYNTAX = 0x0002_0010
 
 _FIRST_GROUPS = range(0x0004, 0x0030)
-"""Groups that a bare dataset may start with: 0008 nearly always, 0004 in a DICOMDIR."""
+"""Groups that a bare dataset starts with: 0008 nearly always, 0004 in a DICOMDIR."""
 
 
 class NotDicom(ValueError):
@@ -78,7 +78,7 @@ def split_part10(prefix: Buffer) -> FileHeader:
     """
     start = _meta_offset(prefix)
     end, values = _read_meta(prefix, start)
-    transfer_syntax = values.get(_TRANSFER_SYNTAX, "") or _guess_syntax(prefix, end)
+    transfer_syntax = values.get(_TRANSFER_SYNTAX, "") or _guess_syntax(prefix, end, bool(values))
     sop_class, sop_instance = values.get(_SOP_CLASS, ""), values.get(_SOP_INSTANCE, "")
     has_preamble = start == PREAMBLE + len(MAGIC)
     return FileHeader(
@@ -125,8 +125,8 @@ def _uid_text(value: Buffer) -> str:
     return bytes(value).decode("latin-1").strip(" \0")
 
 
-def _guess_syntax(prefix: Buffer, offset: int) -> str:
-    """Tell an uncompressed transfer syntax from the first element of a dataset."""
+def _guess_syntax(prefix: Buffer, offset: int, has_meta: bool) -> str:
+    """Tell an uncompressed transfer syntax from the first elements of a dataset."""
     for encoding, uid in (
         (EXPLICIT_LITTLE, EXPLICIT_VR_LITTLE_ENDIAN),
         (EXPLICIT_BIG, EXPLICIT_VR_BIG_ENDIAN),
@@ -134,18 +134,26 @@ def _guess_syntax(prefix: Buffer, offset: int) -> str:
     ):
         if _starts_dataset(prefix, offset, encoding):
             return uid
+    if has_meta:  # proof enough that this is DICOM, whose default is (PS3.5 10.1)
+        return IMPLICIT_VR_LITTLE_ENDIAN
     raise NotDicom("no DICOM dataset: neither file meta information nor a first element")
 
 
 def _starts_dataset(prefix: Buffer, offset: int, encoding: Encoding) -> bool:
-    try:
-        header = read_header(prefix, offset, encoding)
-    except Truncated:
-        return False
-    if encoding.explicit and header.vr not in KNOWN_VRS:
-        return False
-    # A first element of a dataset is small: a group length, a character set, an image type.
-    return header.tag >> 16 in _FIRST_GROUPS and header.value + header.length <= len(prefix)
+    """Whether two elements in a row look right; in implicit VR the first group counts as well."""
+    tag = 0
+    for _ in range(2):
+        try:
+            header = read_header(prefix, offset, encoding)
+        except Truncated:
+            return tag > 0
+        offset = header.value + header.length
+        if header.tag <= tag or offset > len(prefix):
+            return False
+        if encoding.explicit and header.vr not in KNOWN_VRS:
+            return False
+        tag = tag or header.tag
+    return encoding.explicit or tag >> 16 in _FIRST_GROUPS
 
 
 def write_file_meta(

@@ -83,7 +83,7 @@ def encode_item(item: Item, encoding: Encoding) -> bytes:
 VALUES = st.binary(max_size=40)
 
 TAGS = st.one_of(
-    st.integers(0x00080001, 0x0008FFFF),
+    st.integers(0x00080006, 0x0008FFFF),  # behind Specific Character Set
     st.integers(0x00091000, 0x0009FFFF),
     st.integers(0x00400001, 0x0040FFFF),
     st.integers(0x7FDF1000, 0x7FDFFFFF),
