@@ -1,0 +1,30 @@
+"""A home of its own for each test, and the codec once for all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.encode import Codec
+from service.home import Home, init
+from service.worker import load_codec
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of an archive without instances."""
+    init(tmp_path / "home")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def home(folder: Path) -> Iterator[Home]:
+    """An archive without instances, opened."""
+    with Home.open(folder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def codec() -> Codec:
+    """The shipped models, self-tested."""
+    return load_codec()
