@@ -23,7 +23,7 @@ from dicom.association import (
     request_association,
 )
 from dicom.attributes import read_attributes
-from dicom.contexts import user_information
+from dicom.contexts import UNCOMPRESSED_LITTLE, user_information
 from dicom.identifiers import encode_dataset
 from dicom.session import ServerOptions, Session
 from dicom.sop_classes import (
@@ -31,7 +31,6 @@ from dicom.sop_classes import (
     STORAGE_COMMITMENT_PUSH_MODEL_INSTANCE,
 )
 from dicom.status import Status
-from dicom.syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 
 _REQUEST = 1
 """Action Type ID of a commitment request (PS3.4 Table J.3-1)."""
@@ -168,8 +167,7 @@ def _report_here(session: Session, commitment: Commitment) -> None:
 
 
 def _association_request(node: Node, options: ServerOptions) -> AssociateRequest:
-    syntaxes = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
-    context = ProposedContext(1, STORAGE_COMMITMENT_PUSH_MODEL, syntaxes)
+    context = ProposedContext(1, STORAGE_COMMITMENT_PUSH_MODEL, UNCOMPRESSED_LITTLE)
     role = RoleSelection(STORAGE_COMMITMENT_PUSH_MODEL, scu=False, scp=True)
     user = user_information(options.max_pdu, (role,))
     return AssociateRequest(node.ae_title, options.ae_title, (context,), user)

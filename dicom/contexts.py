@@ -40,7 +40,10 @@ MAX_CONTEXTS = 128
 """Presentation context ids are the odd numbers from 1 to 255 (PS3.8 9.3.2.2)."""
 
 UNCOMPRESSED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN)
-"""Encodings of identifiers, and what a dataset can be transcoded to; best first."""
+"""Encodings of identifiers, best first."""
+
+UNCOMPRESSED_LITTLE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+"""What we propose, and transcode to for a peer that does not take a dataset as stored."""
 
 SERVICES = frozenset(
     {
@@ -141,11 +144,10 @@ def plan_storage(instances: Sequence[StoredInstance]) -> Iterator[StoragePlan]:
 
 
 def _propose(classes: dict[str, dict[str, None]]) -> tuple[ProposedContext, ...]:
-    fallback = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
     wanted = [
         (sop_class_uid, offered)
         for sop_class_uid, syntaxes in classes.items()
-        for offered in (*((uid,) for uid in syntaxes), fallback)
+        for offered in (*((uid,) for uid in syntaxes), UNCOMPRESSED_LITTLE)
     ]
     return tuple(
         ProposedContext(2 * index + 1, sop_class_uid, offered)

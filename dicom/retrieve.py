@@ -45,7 +45,9 @@ def get(session: Session, message: Message) -> None:
     contexts = [
         context for context in session.association.contexts.values() if context.requestor_scp
     ]
-    scu = StorageScu(session.association, session.archive, contexts)
+    node = session.archive.node(session.peer.calling_ae)
+    coerced = node is not None and node.coerced
+    scu = StorageScu(session.association, session.archive, contexts, coerced=coerced)
     with retrieval.recorded():
         for instance in retrieval.each(instances):
             retrieval.count(instance, scu.send(instance))

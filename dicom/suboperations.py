@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from dicom.archive import Archive, ArchiveFault, StoredInstance
 from dicom.association import Association, Command, CommandField, Context
-from dicom.contexts import UNCOMPRESSED
+from dicom.contexts import UNCOMPRESSED_LITTLE
 from dicom.elements import Buffer
 from dicom.status import RetrieveStatus, Status
 from dicom.transcode import TranscodeError, to_uncompressed
@@ -120,7 +120,7 @@ class StorageScu:
 
     def _choose_syntax(self, instance: StoredInstance) -> str | None:
         """Choose the stored encoding if the peer takes it, else the best uncompressed one."""
-        choices = (instance.transfer_syntax, *UNCOMPRESSED)
+        choices = (instance.transfer_syntax, *UNCOMPRESSED_LITTLE)
         return next(
             (uid for uid in choices if (instance.sop_class_uid, uid) in self._contexts), None
         )

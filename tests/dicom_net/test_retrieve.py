@@ -291,6 +291,15 @@ def test_move_gives_a_coerced_node_the_corrected_dataset(memory: Served, free_po
     assert received.data == [one.data for one in memory.archive.kept.values()]
 
 
+def test_get_gives_a_coerced_node_the_corrected_dataset(memory: Served) -> None:
+    (uid,) = fill(memory.archive)
+    memory.archive.coercions[uid] = b"corrected bytes."
+    memory.archive.nodes["PYNETDICOM"] = Node("PYNETDICOM", "127.0.0.1", 1, coerced=True)
+    received = Received()
+    get(memory, received, EXPLICIT)
+    assert received.data == [b"corrected bytes."]
+
+
 def test_move_cancelled(memory: Served, free_port: int) -> None:
     fill(memory.archive, 40)
     command = Command(
