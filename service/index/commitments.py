@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, Select, insert, or_, select, update
 
 from dicom.archive import Commitment, CommitmentItem, Peer
 from dicom.status import FailureReason
@@ -45,9 +45,15 @@ class Commitments:
         self._database = database
 
     def add(self, commitment: Commitment, wait_s: float) -> int:
-        """Record a request, whose instances may take ``wait_s`` seconds to be archived."""
+        """Record a request, whose instances may take ``wait_s`` seconds to be archived.
+
+        Gives its number; a transaction that this peer asked for already and waits for is the same.
+        """
         now = utc_now()
         with self._database.write() as connection:
+            known = connection.scalars(_same(commitment)).first()
+            if known is not None:
+                return known
             number: int = connection.execute(
                 insert(CommitmentRequest)
                 .values(
@@ -135,6 +141,14 @@ class Commitments:
                 .where(CommitmentRequest.id == number)
                 .values(next_attempt=later)
             )
+
+
+def _same(commitment: Commitment) -> Select[int]:
+    return select(CommitmentRequest.id).where(
+        CommitmentRequest.transaction_uid == commitment.transaction_uid,
+        CommitmentRequest.calling_ae == commitment.peer.calling_ae,
+        CommitmentRequest.next_attempt.is_not(None),
+    )
 
 
 def _details(commitment: Commitment, items: int) -> dict[str, Any]:

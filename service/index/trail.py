@@ -52,7 +52,7 @@ class Break:
 
     position: int
     kind: str
-    """``altered``, ``removed`` or ``reordered``."""
+    """``altered``, ``removed``, ``reordered`` or ``added``."""
     detail: str
 
 
@@ -79,16 +79,19 @@ class Trail:
             return _head(connection)
 
     def verify(self) -> list[Break]:
-        """Name every place where an entry was altered, removed or put elsewhere."""
-        with self._database.read() as connection:
-            end = _head(connection)
+        """Name every place where an entry was altered, removed, put elsewhere or added.
+
+        Entries may be appended meanwhile: the head is read after the entries it must agree with.
+        """
         breaks: list[Break] = []
         position, link = 0, FIRST
-        for entry in self.entries():
-            if entry.position > end[0]:
+        while True:
+            for entry in self.entries(after=position):
+                breaks.extend(_breaks(entry, position, link))
+                position, link = entry.position, entry.hash
+            end = self.head()
+            if end[0] <= position or not self._page(position):
                 break
-            breaks.extend(_breaks(entry, position, link))
-            position, link = entry.position, entry.hash
         if (position, link) != end:
             breaks.append(_end_break(position, end[0]))
         return breaks
@@ -170,4 +173,6 @@ def _breaks(entry: Entry, position: int, link: bytes) -> Iterator[Break]:
 def _end_break(position: int, expected: int) -> Break:
     if position < expected:
         return Break(position + 1, "removed", f"entries {position + 1} to {expected} are gone")
+    if position > expected:
+        return Break(expected + 1, "added", "stands behind the head")
     return Break(position, "altered", "the last entry's hash is not the head's")

@@ -8,6 +8,9 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
+import pydicom.config
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from dicom.archive import Model, Peer, Query
@@ -27,7 +30,9 @@ def dataset(**attributes: Any) -> Dataset:
     """Make a dataset of keywords and values; values need not be legal."""
     made = Dataset()
     for keyword, value in attributes.items():
-        setattr(made, keyword, value)
+        tag = tag_for_keyword(keyword)
+        assert tag is not None
+        made.add(DataElement(tag, dictionary_VR(tag), value, validation_mode=pydicom.config.IGNORE))
     return made
 
 

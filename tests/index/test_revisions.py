@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 from pydicom.dataset import Dataset
@@ -23,7 +24,7 @@ from tests.index.made import (
     texts,
 )
 
-IMAGE = {"StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.1"}
+IMAGE: dict[str, Any] = {"StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.1"}
 
 
 def served(index: Index, uid: str = "1.5") -> list[int]:
@@ -56,7 +57,7 @@ def test_duplicates_are_looked_for_among_all_revisions(index: Index) -> None:
 
 @pytest.mark.parametrize(("serve", "expected"), [("newest", 1), ("first", 0)])
 def test_the_policy_says_which_revision_is_served(
-    opened: Callable[..., Index], serve: str, expected: int
+    opened: Callable[..., Index], serve: Literal["newest", "first"], expected: int
 ) -> None:
     index = opened(replace(POLICY, serve=serve))
     rows = [add(index, SOPInstanceUID="1.5", StudyDescription=str(n)) for n in range(2)]
@@ -66,7 +67,7 @@ def test_the_policy_says_which_revision_is_served(
 
 @pytest.mark.parametrize("serve", ["newest", "first"])
 def test_which_is_served_goes_by_the_receive_sequence_not_by_arrival(
-    opened: Callable[..., Index], serve: str
+    opened: Callable[..., Index], serve: Literal["newest", "first"]
 ) -> None:
     index = opened(replace(POLICY, serve=serve))
     late = add(index, facts={"sequence": 200}, SOPInstanceUID="1.5")
@@ -87,7 +88,7 @@ def test_which_is_served_goes_by_the_receive_sequence_not_by_arrival(
     ],
 )
 def test_a_revision_that_changes_too_much_is_quarantined(
-    index: Index, change: dict[str, str], facts: dict[str, str], reason: str
+    index: Index, change: dict[str, Any], facts: dict[str, Any], reason: str
 ) -> None:
     first = add(index, SOPInstanceUID="1.5")
     second = add(index, facts=facts, SOPInstanceUID="1.5", **change)
