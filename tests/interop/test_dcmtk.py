@@ -16,7 +16,7 @@ from tests.interop.conftest import Dcmtk, run_tool
 
 pytestmark = pytest.mark.interop
 
-SHIPPED = ("CT_small.dcm", "MR_small.dcm", "liver_1frame.dcm", "rtplan.dcm", "test-SR.dcm")
+SHIPPED = ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm", "test-SR.dcm")
 """Uncompressed files that pydicom ships: storescu sends them in the syntax that they have."""
 
 
