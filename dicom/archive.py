@@ -64,7 +64,7 @@ class StoreRequest:
 
 
 class Incoming(Protocol):
-    """One dataset on its way into the archive: write fragments, then exactly one of commit or abort."""
+    """One dataset on its way into the archive: fragments, then exactly one commit or abort."""
 
     def write(self, fragment: bytes) -> int:
         """Take the next bytes of the encoded dataset.
@@ -97,7 +97,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One C-FIND reply before encoding: attributes, and keys that were asked for but not supported."""
+    """One C-FIND reply before encoding, with the keys that were asked for but not supported."""
 
     attributes: Dataset
     unsupported: frozenset[int] = frozenset()
