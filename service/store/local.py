@@ -20,6 +20,8 @@ from service.records import ID_BYTES
 
 _SUFFIX: Final = ".dcm"
 _DRAFTS: Final = "drafts"
+_SETTLING: Final = ".settling"
+"""Suffix of a mark beside the drafts: the object is published, its writer is not done yet."""
 _MODE: Final = 0o400
 """Published objects are never written again."""
 
@@ -31,6 +33,7 @@ class LocalDraft:
         self.file = file
         self._path = path
         self._target = target
+        self._settling = path.with_name(target.stem + _SETTLING)
 
     def publish(self) -> None:
         """Sync the content, give it its name, sync the folder of the name."""
@@ -39,6 +42,7 @@ class LocalDraft:
             os.fchmod(self.file.fileno(), _MODE)
             os.fsync(self.file.fileno())
             make_folder(self._target.parent)
+            self._settling.touch()
             self._rename()
             try:
                 sync_folder(self._target.parent)
@@ -57,6 +61,7 @@ class LocalDraft:
             self.file.close()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+            self._settling.unlink(missing_ok=True)
 
 
 class LocalStore:
@@ -118,8 +123,16 @@ class LocalStore:
         ids = sorted(bytes.fromhex(name) for name in names)
         return [object_id for object_id in ids if self.exists(object_id)]
 
+    def interrupted(self) -> list[bytes]:
+        """Name the objects that were published, but whose writers a crash ended."""
+        marks = self._drafts.glob(f"*{_SETTLING}")
+        ids = sorted(bytes.fromhex(mark.stem) for mark in marks)
+        return [object_id for object_id in ids if self.exists(object_id)]
+
     def sweep(self) -> int:
         """Remove the drafts that a crash left."""
+        for mark in self._drafts.glob(f"*{_SETTLING}"):
+            mark.unlink(missing_ok=True)
         leftovers = list(self._drafts.glob(f"*{PARTIAL}"))
         for path in leftovers:
             path.unlink(missing_ok=True)

@@ -1,0 +1,77 @@
+"""What a crash leaves between two steps is put right at the next start."""
+
+import pytest
+
+from service.home import Home
+from service.receive import Reception
+from service.recovery import recover
+from service.sealing.journal import entry_ids, entry_path
+from tests.service.made import dataset, only, origin, take
+
+
+def _entry_without_row(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave what a receiver leaves that dies between journal and index."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(home.index, "add", die)
+        reception = Reception(home, origin())
+        reception.write(dataset())
+        with pytest.raises(Killed):
+            reception.take()
+
+
+def test_an_entry_without_a_row_is_indexed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    _entry_without_row(home, monkeypatch)
+    (entry_id,) = entry_ids(home.journal)
+    assert recover(home).indexed == 1
+    assert only(home).servable.entry_id == entry_id
+    assert only(home).calling_ae == "MODALITY"
+    assert recover(home).indexed == 0
+
+
+def test_an_entry_of_bytes_that_came_again_meanwhile_is_removed(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _entry_without_row(home, monkeypatch)
+    take(home, dataset())
+    assert recover(home).indexed == 0
+    assert list(entry_ids(home.journal)) == [only(home).servable.entry_id]
+
+
+def test_half_written_entries_go_and_claims_are_given_back(home: Home) -> None:
+    take(home, dataset())
+    home.index.claim("a worker that was killed", 10, 3600)
+    reception = Reception(home, origin())
+    reception.write(bytes(3_000_000))
+    recovered = recover(home)
+    assert (recovered.partial, recovered.released) == (1, 1)
+    assert len(home.index.claim("another", 10, 1)) == 1
+
+
+def test_an_entry_that_cannot_be_read_is_left_and_counted(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _entry_without_row(home, monkeypatch)
+    (entry_id,) = entry_ids(home.journal)
+    path = entry_path(home.journal, entry_id)
+    damaged = bytearray(path.read_bytes())
+    damaged[500] ^= 1
+    path.write_bytes(damaged)
+    recovered = recover(home)
+    assert (recovered.unreadable, recovered.indexed) == (1, 0)
+    assert path.exists()
+
+
+def test_the_sequence_goes_on_behind_the_index(home: Home) -> None:
+    take(home, dataset())
+    last = only(home).sequence
+    (home.run / "sequence").write_bytes(bytes(8))
+    recover(home)
+    take(home, dataset(seed=1))
+    assert max(item.sequence for item in home.index.revisions.all()) > last
