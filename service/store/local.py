@@ -118,12 +118,6 @@ class LocalStore:
                 sync_folder(path.parent)
 
     def interrupted(self) -> list[bytes]:
-        """Name the objects that were published, but whose drafts a crash left."""
-        names = {path.name.partition(".")[0] for path in self._drafts.glob(f"*{PARTIAL}")}
-        ids = sorted(bytes.fromhex(name) for name in names)
-        return [object_id for object_id in ids if self.exists(object_id)]
-
-    def interrupted(self) -> list[bytes]:
         """Name the objects that were published, but whose writers a crash ended."""
         marks = self._drafts.glob(f"*{_SETTLING}")
         ids = sorted(bytes.fromhex(mark.stem) for mark in marks)
