@@ -171,16 +171,17 @@ def _put_values(values: NDArray[np.int64]) -> bytes:
 
 
 def _without_repeats(
-    samples: NDArray[np.int32],
+    stored: NDArray[np.int32],
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_] | None]:
     """The rows that differ from the one before, and which they are, where leaving out pays."""
-    kept = np.ones(len(samples), np.bool_)
-    kept[1:] = (samples[1:] != samples[:-1]).any(axis=1)
-    repeated = samples[~kept]
+    kept = np.ones(len(stored), np.bool_)
+    kept[1:] = (stored[1:] != stored[:-1]).any(axis=1)
+    repeated = stored[~kept]
     saved = FLAT_BITS * repeated.size + CHANGE_BITS * int((np.diff(repeated) != 0).sum())
-    if saved <= 8 * len(_put_mask(kept)):
-        return samples, None
-    return samples[kept], kept
+    is_constant = kept.sum() == 1 and not np.diff(stored[0]).any()
+    if is_constant or saved <= 8 * len(_put_mask(kept)):
+        return stored, None
+    return stored[kept], kept
 
 
 def _put_mask(mask: NDArray[np.bool_]) -> bytes:

@@ -43,7 +43,7 @@ class TrainOptions:
     images: Sequence[TrainingImage]
     out: Path
     id: str
-    schedule: Schedule = field(default_factory=lambda: Schedule(30, 8192, 4e-3, 1))
+    schedule: Schedule = field(default_factory=lambda: Schedule(16, 8192, 4e-3, 1))
     threads: int = 1
     progress: Callable[[str], None] = lambda line: None
 

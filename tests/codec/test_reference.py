@@ -1,0 +1,52 @@
+"""The fast decoder and the reference agree on every part of the format."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from codec import decode_frame, encode_frame
+from models import golden, registry
+from tests.codec import reference_decoder
+
+
+@pytest.fixture(scope="module")
+def reference_models() -> dict[bytes, reference_decoder.Model]:
+    weights = files("models").joinpath("weights")
+    return {
+        bytes.fromhex(entry.sha256)[:8]: reference_decoder.load_model(
+            weights.joinpath(entry.file).read_bytes()
+        )
+        for entry in registry.entries()
+    }
+
+
+def shape_of(words: NDArray[np.generic]) -> tuple[int, int]:
+    return words.shape[0], words.shape[1]
+
+
+@pytest.mark.parametrize("name", golden.frames())
+def test_reference_decodes_what_the_encoder_wrote(
+    name: str, reference_models: dict[bytes, reference_decoder.Model]
+) -> None:
+    words, hints = golden.frames()[name]
+    stream = encode_frame(words, registry.default(), hints)
+    decoded = reference_decoder.decode(stream, shape_of(words), words.itemsize, reference_models)
+    assert np.array_equal(decoded, words)
+
+
+def test_reference_agrees_on_a_frame_with_kernels_and_tables_of_its_own(
+    reference_models: dict[bytes, reference_decoder.Model],
+) -> None:
+    generator = np.random.default_rng(7)
+    walk = np.cumsum(generator.normal(0, 3, (150, 130)), axis=1)
+    words = (walk - walk.min() + generator.normal(0, 2, walk.shape) + 10).astype(np.uint16)
+    stream = encode_frame(words, registry.default())
+    assert stream[0] == 2
+    decoded = reference_decoder.decode(stream, shape_of(words), 2, reference_models)
+    fast = decode_frame(stream, words.shape, words.dtype, registry.all_models())
+    assert np.array_equal(decoded, words)
+    assert np.array_equal(fast, words)
