@@ -178,6 +178,8 @@ class _Audit:
             hint = reader.check_hints()
         if hint is not None:
             return Kind.ALTERED, str(hint)
+        if reader.received.entry_id != servable.entry_id:
+            return Kind.WRONG_INSTANCE, f"it holds reception {reader.received.entry_id.hex()}"
         facts = (revision.key_id, revision.size, revision.model, revision.coding)
         sealed = (reader.facts.key_id, reader.facts.size, reader.facts.model, reader.facts.coding)
         if facts != sealed or reader.header.revision != revision.number:
@@ -245,7 +247,6 @@ def _row_mismatch(revision: RevisionFacts, received: Received) -> tuple[Kind, st
     """Compare what the row says of a reception with what is sealed."""
     row, servable = revision, revision.servable
     pairs = {
-        "entry": (servable.entry_id, received.entry_id),
         "SHA-256": (servable.sha256, received.sha256),
         "length": (servable.length, received.length),
         "SOP Class UID": (servable.sop_class_uid, received.sop_class_uid),
@@ -255,8 +256,6 @@ def _row_mismatch(revision: RevisionFacts, received: Received) -> tuple[Kind, st
         "receive time": (row.received_at, received.received_at),
         "receive sequence": (row.sequence, received.sequence),
     }
-    if servable.entry_id != received.entry_id:
-        return Kind.WRONG_INSTANCE, f"it holds reception {received.entry_id.hex()}"
     differing = [name for name, (said, sealed) in pairs.items() if said != sealed]
     return (Kind.ROW_MISMATCH, ", ".join(differing)) if differing else None
 

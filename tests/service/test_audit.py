@@ -1,0 +1,240 @@
+"""The audit names every kind of fault, and only faults; it changes nothing."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.audit import AuditFault, Kind, Scope, audit
+from service.encode import Codec
+from service.home import Home, init
+from service.index import RevisionFacts
+from service.jobs import reencrypt
+from service.sealing.journal import entry_path
+from service.sequence import utc_now
+from service.worker import drain
+from tests.service.made import dataset, take
+
+TWO = ("1.2.1", "1.2.2")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, codec: Codec) -> Path:
+    """An archive with two archived images and a journalled one, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "home"
+    init(path)
+    with Home.open(path) as home:
+        for seed, uid in enumerate(TWO):
+            take(home, dataset(uid, seed=seed), uid)
+        drain(home, codec)
+        take(home, dataset("1.2.3", seed=3), "1.2.3")
+    return path
+
+
+@pytest.fixture
+def filled(template: Path, tmp_path: Path) -> Iterator[Home]:
+    """A copy of the template to do harm to."""
+    shutil.copytree(template, tmp_path / "home")
+    with Home.open(tmp_path / "home") as home:
+        yield home
+
+
+def _revision(home: Home, uid: str) -> RevisionFacts:
+    (revision,) = home.index.revisions.of_instance(uid)
+    return revision
+
+
+def _object(home: Home, uid: str) -> Path:
+    object_id = _revision(home, uid).servable.object_id
+    assert object_id is not None
+    (path,) = home.settings.store.path.rglob(f"{object_id.hex()}.dcm")
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
+def _sql(home: Home, statement: str, *values: object) -> None:
+    with sqlite3.connect(home.path / "index.sqlite") as connection:
+        connection.execute(statement, values)
+    connection.close()
+
+
+def _missing(home: Home) -> None:
+    _object(home, "1.2.1").unlink()
+
+
+def _truncated(home: Home) -> None:
+    path = _object(home, "1.2.1")
+    _write(path, path.read_bytes()[:-100])
+
+
+def _altered(home: Home) -> None:
+    path = _object(home, "1.2.1")
+    content = bytearray(path.read_bytes())
+    content[-60] ^= 4
+    _write(path, bytes(content))
+
+
+def _wrong_instance(home: Home) -> None:
+    _write(_object(home, "1.2.1"), _object(home, "1.2.2").read_bytes())
+
+
+def _rows_exchanged(home: Home) -> None:
+    one, two = (_revision(home, uid).servable for uid in TWO)
+    _sql(home, "UPDATE objects SET object_id = ? WHERE revision_id = ?", b"0" * 16, one.revision_id)
+    for object_id, revision_id in (
+        (one.object_id, two.revision_id),
+        (two.object_id, one.revision_id),
+    ):
+        _sql(
+            home,
+            "UPDATE objects SET object_id = ? WHERE revision_id = ?",
+            object_id,
+            revision_id,
+        )
+
+
+def _wrong_key(home: Home) -> None:
+    old = home.keys.keyring.active.key_id
+    home.keys.rotate()
+    home.keys.retire(old)
+
+
+def _row_mismatch(home: Home) -> None:
+    one = _revision(home, "1.2.1").servable.revision_id
+    _sql(home, "UPDATE revisions SET calling_ae = 'OTHER' WHERE id = ?", one)
+
+
+def _journal_missing(home: Home) -> None:
+    entry_path(home.journal, _revision(home, "1.2.3").servable.entry_id).unlink()
+
+
+def _journal_truncated(home: Home) -> None:
+    path = entry_path(home.journal, _revision(home, "1.2.3").servable.entry_id)
+    path.write_bytes(path.read_bytes()[:200])
+
+
+CASES: list[tuple[Callable[[Home], None], dict[str, Kind]]] = [
+    (_missing, {"1.2.1": Kind.MISSING}),
+    (_truncated, {"1.2.1": Kind.TRUNCATED}),
+    (_altered, {"1.2.1": Kind.ALTERED}),
+    (_wrong_instance, {"1.2.1": Kind.WRONG_INSTANCE}),
+    (_rows_exchanged, {"1.2.1": Kind.WRONG_INSTANCE, "1.2.2": Kind.WRONG_INSTANCE}),
+    (_wrong_key, {"1.2.1": Kind.WRONG_KEY, "1.2.2": Kind.WRONG_KEY, "1.2.3": Kind.WRONG_KEY}),
+    (_row_mismatch, {"1.2.1": Kind.ROW_MISMATCH}),
+    (_journal_missing, {"1.2.3": Kind.MISSING}),
+    (_journal_truncated, {"1.2.3": Kind.TRUNCATED}),
+]
+
+
+def test_a_sound_archive_has_no_faults(filled: Home, codec: Codec) -> None:
+    seen: list[tuple[int, int]] = []
+    audited = audit(filled, codec.predictors, progress=lambda *done: seen.append(done))
+    assert (audited.checked, audited.faults) == (3, [])
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize(("harm", "kinds"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_each_harm_is_named_for_what_it_is(
+    harm: Callable[[Home], None], kinds: dict[str, Kind], filled: Home, codec: Codec
+) -> None:
+    harm(filled)
+    faults = audit(filled, codec.predictors).faults
+    assert {fault.sop_instance_uid: fault.kind for fault in faults} == {
+        uid: kind.value for uid, kind in kinds.items()
+    }
+
+
+def test_an_altered_frame_is_named(filled: Home, codec: Codec) -> None:
+    _altered(filled)
+    (fault,) = audit(filled, codec.predictors).faults
+    assert "frame 1" in fault.detail
+    assert fault.object == _object(filled, "1.2.1").stem
+
+
+def test_without_its_model_an_object_is_undecodable(filled: Home) -> None:
+    kinds = {fault.kind for fault in audit(filled, {}).faults}
+    assert kinds == {Kind.UNDECODABLE.value}
+
+
+def _orphans(home: Home, codec: Codec) -> list[AuditFault]:
+    return [f for f in audit(home, codec.predictors).faults if f.kind == Kind.ORPHANED.value]
+
+
+def test_objects_and_entries_without_rows_are_orphans_unless_just_made(
+    filled: Home, codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _object(filled, "1.2.1")
+    servable = _revision(filled, "1.2.1").servable
+    _sql(filled, "DELETE FROM objects WHERE revision_id = ?", servable.revision_id)
+    _sql(filled, "DELETE FROM revisions WHERE id = ?", servable.revision_id)
+    assert _orphans(filled, codec) == []
+    monkeypatch.setattr("service.audit.YOUNG_S", -1)
+    assert [fault.object for fault in _orphans(filled, codec)] == [path.stem]
+    entry = filled.journal / f"{'ab' * 16}.entry"
+    entry.write_bytes(b"")
+    assert {fault.object for fault in _orphans(filled, codec)} == {
+        path.stem,
+        f"journal/{'ab' * 16}",
+    }
+
+
+def test_a_row_and_its_object_set_back_together_are_stale(filled: Home, codec: Codec) -> None:
+    """An earlier object, itself sound, is put back together with its row."""
+    before = _revision(filled, "1.2.1")
+    path = _object(filled, "1.2.1")
+    content = path.read_bytes()
+    filled.keys.rotate()
+    reencrypt(filled, codec)
+    now = _object(filled, "1.2.1")
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_bytes(content)
+    now.unlink()
+    _sql(
+        filled,
+        "UPDATE objects SET object_id = ?, key_id = ?, size = ? WHERE revision_id = ?",
+        before.servable.object_id,
+        before.key_id,
+        before.size,
+        before.servable.revision_id,
+    )
+    (fault,) = audit(filled, codec.predictors).faults
+    assert (fault.sop_instance_uid, fault.kind) == ("1.2.1", Kind.STALE.value)
+
+
+def test_a_reception_that_only_the_trail_knows_is_stale(filled: Home, codec: Codec) -> None:
+    servable = _revision(filled, "1.2.3").servable
+    entry_path(filled.journal, servable.entry_id).unlink()
+    _sql(filled, "DELETE FROM revisions WHERE id = ?", servable.revision_id)
+    (fault,) = audit(filled, codec.predictors).faults
+    assert (fault.sop_instance_uid, fault.kind) == ("1.2.3", Kind.STALE.value)
+
+
+def test_a_scope_limits_what_is_read(filled: Home, codec: Codec) -> None:
+    _missing(filled)
+    later = utc_now() + 1
+    assert audit(filled, codec.predictors, Scope(since=later)).checked == 0
+    assert audit(filled, codec.predictors, Scope(sample=0.0)).checked == 0
+    assert audit(filled, codec.predictors, Scope(since=1)).checked == 3
+
+
+def test_an_object_that_moves_while_it_is_looked_at_is_no_fault(
+    filled: Home, codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk = filled.index.revisions.all
+
+    def moved_meanwhile(since: int = 0) -> list[RevisionFacts]:
+        monkeypatch.setattr(filled.index.revisions, "all", walk)
+        rows = list(walk(since=since))
+        drain(filled, codec)
+        filled.keys.rotate()
+        reencrypt(filled, codec)
+        return rows
+
+    monkeypatch.setattr(filled.index.revisions, "all", moved_meanwhile)
+    assert audit(filled, codec.predictors).faults == []
