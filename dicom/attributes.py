@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -56,7 +57,7 @@ def read_attributes(prefix: Buffer, transfer_syntax: str, limit: int = INFLATE_L
     """Read the elements that come before the Pixel Data in the first bytes of a dataset.
 
     Never raises for malformed data: what can't be read is left out, and a value that doesn't fit
-    its VR is kept as text (VR LO) or bytes (VR UN). Values and sequences over 64 KiB and group
+    its VR is kept as text (VR LO) or bytes (VR OB). Values and sequences over 64 KiB and group
     lengths are left out. All values are converted: reading them from the result doesn't raise.
 
     Args:
@@ -139,18 +140,41 @@ def _read_element(
     raw = RawDataElement(
         BaseTag(tag), name, len(value), value, 0, not written.explicit, written.little
     )
+    return _converted(raw, encodings) or _as_opaque(raw, is_text=vr in TEXT_VRS)
+
+
+def _converted(raw: RawDataElement, encodings: list[str]) -> DataElement | None:
+    """Convert a value as its VR says, or None if it doesn't fit."""
+    vr = str(raw.VR)
     try:
-        converted: Any = convert_value(name, raw, encodings)
-        return DataElement(raw.tag, name, converted, already_converted=True)
+        value: Any = convert_value(vr, raw, encodings)
     except (BytesLengthException, ValueError, TypeError, NotImplementedError, ArithmeticError):
-        return _as_opaque(raw, is_text=vr in TEXT_VRS)
+        return None
+    if not _fits(vr, value, raw.length):
+        return None
+    return DataElement(raw.tag, vr, value, already_converted=True)
+
+
+def _fits(vr: str, value: Any, length: int) -> bool:
+    """Whether tags are whole, and numbers numbers: pydicom lets others pass for AT, IS and DS."""
+    if vr == "AT":
+        return length % 4 == 0
+    if vr not in ("IS", "DS"):
+        return True
+    values = value if isinstance(value, (list, MultiValue)) else [value]
+    number = int if vr == "IS" else float
+    return all(single in (None, "") or _is_finite(single, number) for single in values)
+
+
+def _is_finite(value: Any, number: type[int] | type[float]) -> bool:
+    return isinstance(value, number) and math.isfinite(value)
 
 
 def _as_opaque(raw: RawDataElement, *, is_text: bool) -> DataElement:
-    """Keep a value that its VR doesn't fit."""
+    """Keep a value that its VR doesn't fit. (pydicom turns UN back into the dictionary's VR.)"""
     value = raw.value or b""
     if not is_text:
-        return DataElement(raw.tag, "UN", value)
+        return DataElement(raw.tag, "OB", value)
     texts = [text.strip(" \0") for text in value.decode("latin-1").split("\\")]
     return DataElement(raw.tag, "LO", texts if len(texts) > 1 else texts[0])
 

@@ -99,14 +99,18 @@ def _looks_like_vr(vr: bytes) -> bool:
 
 
 def settle(data: Buffer, offset: int, expected: Encoding) -> Encoding:
-    """Decide how the elements at ``offset`` are written where implicit VR was expected.
+    """Decide by the first element at ``offset`` whether a VR is written or not.
 
-    Explicit VR where implicit was declared is a common fault of writers, in whole datasets and in
-    sequences of VR UN; a VR's letters as the length of a first element would be 16 KiB or more.
+    Explicit VR where implicit was declared, or the other way round, is a common fault of writers,
+    in whole datasets and in sequences. A known VR's letters as the length of an implicit element
+    would mean 16 KiB or more, and nothing but letters is a VR.
     """
-    if not expected.explicit and bytes(data[offset + 4 : offset + 6]) in KNOWN_VRS:
-        return Encoding(explicit=True, little=expected.little)
-    return expected
+    vr = bytes(data[offset + 4 : offset + 6])
+    is_delimiter = bytes(data[offset : offset + 2]) in (b"\xfe\xff", b"\xff\xfe")
+    if len(vr) < 2 or is_delimiter:
+        return expected
+    explicit = _looks_like_vr(vr) if expected.explicit else vr in KNOWN_VRS
+    return Encoding(explicit, expected.little)
 
 
 def content_encoding(data: Buffer, header: Header, encoding: Encoding) -> Encoding:

@@ -33,6 +33,9 @@ LARGEST_VALUE: Final = 2**32 - 2
 _AS_STORED: Final[dict[str, Any]] = {"as_rgb": False}
 """No change of colour space."""
 
+_FULLY_SAMPLED: Final = {"YBR_FULL_422": "YBR_FULL", "YBR_PARTIAL_420": "YBR_FULL"}
+"""Decoders interpolate subsampled chrominance: every pixel has all its samples then."""
+
 _SEQUENCE_DELIMITER: Final = b"\xfe\xff\xdd\xe0"
 _UNWRAPPED: Final = frozenset({DEFLATED_IMAGE_FRAME, ENCAPSULATED_UNCOMPRESSED})
 _JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
@@ -173,10 +176,11 @@ def _decode(image: _Image, value: bytes, decoder: Decoder) -> DecodedPixels:
         pixels, described = decoder.as_array(source, **_AS_STORED)
     except (ValueError, RuntimeError, AttributeError, NotImplementedError, TypeError) as error:
         raise PixelFault("frames can't be decoded") from error
+    photometric = str(described["photometric_interpretation"])
     return DecodedPixels(
         value=pixels.tobytes(),
         bits_allocated=8 * pixels.itemsize,
-        photometric_interpretation=str(described["photometric_interpretation"]),
+        photometric_interpretation=_FULLY_SAMPLED.get(photometric, photometric),
         planar_configuration=int(described["planar_configuration"]) if image.samples > 1 else None,
     )
 

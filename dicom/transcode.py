@@ -16,6 +16,7 @@ from dicom.elements import (
     Buffer,
     Encoding,
     Truncated,
+    settle,
     top_level,
 )
 from dicom.frames import DecodedPixels, NoDecoder, PixelFault, decode_pixels
@@ -77,6 +78,7 @@ def to_uncompressed(
 
 def _decompress(dataset: memoryview, source_syntax: str) -> Buffer:
     """Replace encapsulated Pixel Data, and what describes them, in an explicit VR dataset."""
+    dataset = memoryview(recode(dataset, settle(dataset, 0, EXPLICIT_LITTLE), EXPLICIT_LITTLE))
     elements: list[tuple[int, memoryview]] = []
     decoded: DecodedPixels | None = None
     offset = 0

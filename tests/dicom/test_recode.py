@@ -155,8 +155,17 @@ def test_bytes_behind_the_last_element_stay() -> None:
     assert recode(dataset, EXPLICIT_LITTLE, IMPLICIT_LITTLE).endswith(b"MR\0\0\0")
 
 
+def test_what_is_written_otherwise_than_declared_is_seen() -> None:
+    elements = (Element(0x00080060, "CS", b"MR"), Element(0x00100020, "LO", b"P1"))
+    implicit = encode(elements, IMPLICIT_LITTLE)
+    explicit = encode(elements, EXPLICIT_LITTLE)
+    assert recode(implicit, EXPLICIT_LITTLE, EXPLICIT_LITTLE) == explicit
+    assert recode(explicit, IMPLICIT_LITTLE, IMPLICIT_LITTLE) == implicit
+
+
 def test_the_same_encoding_keeps_every_byte() -> None:
-    assert recode(b"no dataset at all", EXPLICIT_LITTLE, EXPLICIT_LITTLE) == b"no dataset at all"
+    cut_off = header(0x00080060, "CS", 4, EXPLICIT_LITTLE) + b"MR"
+    assert recode(cut_off, EXPLICIT_LITTLE, EXPLICIT_LITTLE) == cut_off
 
 
 @pytest.mark.parametrize(
