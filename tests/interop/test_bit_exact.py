@@ -18,8 +18,12 @@ from tests.interop.conftest import Dcmtk
 
 pytestmark = pytest.mark.interop
 
-UNKNOWN_TO_DCMTK = {"1.2.840.10008.1.2.8.1"}
-"""DCMTK 3.6.7 cannot accept these; C-GET alone shows that they come back exactly."""
+UNKNOWN_TO_STORESCP = {
+    "1.2.840.10008.1.2.8.1",
+    "1.2.840.10008.1.2.4.53",
+    "1.2.840.10008.1.2.4.55",
+}
+"""Transfer syntaxes that DCMTK 3.6.7 has no name for, and accepts in no context."""
 ARCHIVING_SECONDS = 240
 
 
@@ -42,6 +46,16 @@ def rounds(samples: list[Sample]) -> Iterator[list[Sample]]:
             seen |= uids
         yield now
         left = later
+
+
+def storescp_takes(sample: Sample) -> bool:
+    """Say whether DCMTK can receive the file at all, from anyone.
+
+    It aborts the association at a dataset of odd length ("Odd Fragment Length"), which PS3.8
+    forbids; for those three files and the unknown syntaxes, C-GET alone shows that they come back.
+    """
+    even = len(sample.dataset()) % 2 == 0
+    return even and sample.transfer_syntax not in UNKNOWN_TO_STORESCP
 
 
 def release_quarantined(archive: ScratchArchive) -> None:
@@ -75,16 +89,14 @@ def test_every_file_comes_back_as_it_was_sent(
 def move_each(peer: Peer, title: str, batch: list[Sample], arrived: Path) -> list[str]:
     """C-MOVE the samples one by one into storescp; name each that isn't the bytes sent."""
     faults = []
-    for sample in batch:
+    for sample in filter(storescp_takes, batch):
         peer.move([sample], title)
         files = list(arrived.iterdir())
-        came = read_sample(files[0]) if len(files) == 1 else None
-        if came is None:
-            faults.append(f"C-MOVE of {sample.path.name}: {len(files)} files arrived")
-        elif sample.transfer_syntax in UNKNOWN_TO_DCMTK:
-            assert came.transfer_syntax != sample.transfer_syntax
-        elif (came.transfer_syntax, came.dataset()) != (sample.transfer_syntax, sample.dataset()):
-            faults.append(f"C-MOVE of {sample.path.name}: {came.transfer_syntax}")
+        came = [read_sample(file) for file in files]
+        if [(s.transfer_syntax, s.dataset()) for s in came if s is not None] != [
+            (sample.transfer_syntax, sample.dataset())
+        ]:
+            faults.append(f"C-MOVE of {sample.path.name}: {len(came)} files came")
         for file in files:
             file.unlink()
     return faults
