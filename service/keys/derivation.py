@@ -34,7 +34,7 @@ class Purpose(Enum):
 
     OBJECT = b"object"
     JOURNAL = b"journal"
-    TOMBSTONE = b"tombstone"
+    NOTE = b"note"
     KEYRING = b"keyring"
 
 

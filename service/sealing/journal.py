@@ -15,7 +15,6 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from struct import Struct
 from typing import Any, BinaryIO, Final
 
 from service.errors import (
@@ -25,20 +24,19 @@ from service.errors import (
     Missing,
     OutOfSpace,
     Truncated,
-    Undecodable,
     WrongInstance,
 )
 from service.files import PARTIAL, partial_name, sync_folder
-from service.keys.derivation import CHECK_BYTES, SALT_BYTES, Purpose, SealingKey
+from service.keys.derivation import Purpose
 from service.keys.keystore import Keys
 from service.records import ID_BYTES, Received
-from service.sealing import record
+from service.sealing import envelope, record
+from service.sealing.envelope import Envelope
 from service.sealing.parts import (
     HEADER_BYTES,
     MIN_CHUNK,
     TAG_BYTES,
     Buffer,
-    PartCipher,
     PartHeader,
     PartType,
 )
@@ -47,7 +45,6 @@ MAGIC: Final = b"RLJ\x01"
 """Three letters and the format version."""
 SUFFIX: Final = ".entry"
 
-_CLEAR: Final = Struct(f"<4s{ID_BYTES}s{ID_BYTES}s{SALT_BYTES}s{CHECK_BYTES}s")
 _LARGEST_RECORD: Final = 1 << 24
 
 
@@ -98,22 +95,21 @@ class JournalWriter:
         start: Mapping[str, object],
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        active = keys.keyring.active
-        key = SealingKey.fresh(active.key_id, active.secret, Purpose.JOURNAL, entry_id, random)
-        clear = _CLEAR.pack(MAGIC, entry_id, key.key_id, key.salt, key.check)
+        opened = Envelope.seal(MAGIC, Purpose.JOURNAL, keys, entry_id, random)
         self.entry_id = entry_id
-        self.key_id = key.key_id
+        self.key_id = opened.key_id
         """The archive key that the entry is sealed under."""
         self.length = 0
         """Bytes written so far."""
         self._path = entry_path(folder, entry_id)
         self._partial = partial_name(self._path)
-        self._cipher = PartCipher(key, hashlib.sha256(clear).digest())
+        self._cipher = opened.cipher
         self._hash = hashlib.sha256()
         self._chunk = bytearray()
         self._chunks = 0
         self._file: BinaryIO | None = None
-        self._sealed = [clear, self._cipher.seal(PartType.ENTRY_START, 0, 1, record.to_json(start))]
+        first = self._cipher.seal(PartType.ENTRY_START, 0, 1, record.to_json(start))
+        self._sealed = [opened.start, first]
 
     @property
     def sha256(self) -> bytes:
@@ -225,20 +221,12 @@ class JournalReader:
         self._file.close()
 
     def _open(self, path: Path, keys: Keys) -> None:
-        clear = self._file.read(_CLEAR.size)
-        if len(clear) < _CLEAR.size:
-            raise Truncated("the journal entry ends inside its clear header")
-        magic, self.entry_id, self.key_id, salt, check = _CLEAR.unpack(clear)
-        if magic != MAGIC:
-            raise Undecodable("not a journal entry of format version 1")
-        archive_key = keys.keyring.get(self.key_id)
-        key = SealingKey.derive(
-            self.key_id, archive_key.secret, salt, Purpose.JOURNAL, self.entry_id
-        )
-        key.confirm(check)
+        start = self._file.read(envelope.SIZE)
+        opened = Envelope.open(MAGIC, Purpose.JOURNAL, keys, start)
+        self.entry_id, self.key_id = opened.file_id, opened.key_id
         if path.name != self.entry_id.hex() + SUFFIX:
             raise WrongInstance(f"journal entry {path.stem} holds another entry")
-        self._cipher = PartCipher(key, hashlib.sha256(clear).digest())
+        self._cipher = opened.cipher
         self._places = list(self._scan())
         self.start: dict[str, Any] = record.from_json(self._read(0, PartType.ENTRY_START, 1))
         self.received = self._read_end()
@@ -282,7 +270,7 @@ class JournalReader:
     def _scan(self) -> Iterator[tuple[int, PartHeader]]:
         """Find every part by its clear header; the content is read and authenticated later."""
         size = os.fstat(self._file.fileno()).st_size
-        offset, kind = _CLEAR.size, 0
+        offset, kind = envelope.SIZE, 0
         while kind != PartType.ENTRY_END:
             self._file.seek(offset)
             header = PartHeader.unpack(self._file.read(HEADER_BYTES))
