@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from codec import tables as frame_tables
 from codec.base import base_room, read_base, write_base
 from codec.bitstream import flush, new_state, overrun
+from codec.choose import choose
 from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, unfold
 from codec.errors import StreamError
 from codec.kernels import (
@@ -127,7 +128,7 @@ class _Encoder:
         return counts, raw_totals
 
     def write(self) -> bytes:
-        choice = frame_tables.choose(*self.count(), self._predictor.tables)
+        choice = choose(*self.count(), self._predictor.tables)
         room = base_room(self._base) + _HEADER_ROOM + (choice.bits + 7) // 8
         buffer, state = np.zeros(room, np.uint8), new_state()
         write_base(self._base, self._span.limit, buffer, state)

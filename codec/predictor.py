@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Huffman tables trained with a predictor. Table ``c`` is the default of context ``c``.
+    """Huffman tables trained with a predictor: up to four sets of one table for each context.
+
+    Table ``s * CONTEXTS + c`` is the default of context ``c`` in frames that use set ``s``.
 
     Attributes:
         groupings: uint8 (tables,), how symbols are joined, see :mod:`codec.tokens`.

@@ -1,6 +1,7 @@
-"""Which Huffman table codes each context of a frame, and how that is told.
+"""The Huffman tables of a frame, as they are told in its stream.
 
-The stream starts with one bit: 0 if every context uses its default. Otherwise each context in turn
+A predictor brings sets of CONTEXTS tables. Two bits name the frame's set, whose tables are its
+contexts' defaults; one bit says whether any context departs from it. If so, each context in turn
 sends 0 (its default), 10 and a table's number (8 bits), or 11, a table's number and a table of its
 own, which takes that table's grouping and is told by the differences of its lengths: 0 as ``0``,
 +-1 as ``10`` and the sign, +-2 as ``110`` and the sign, anything else as ``111`` and the length in
@@ -24,19 +25,14 @@ from codec.huffman import (
     MAX_LENGTH,
     SYMBOLS,
     canonical_codes,
-    code_lengths,
     decoding_table,
     is_decodable,
 )
 from codec.predictor import Tables
-from codec.tokens import GROUPINGS
 
 DEFAULT, OTHER, OWN = 0, 1, 2
-_NUMBER_BITS = 8
-_IMPOSSIBLE = 1 << 40
-_OWN_MINIMUM_BITS = 600
-"""Contexts that cost less than this are not worth trying a table of their own: one takes some 100
-to 300 bits to send."""
+SET_BITS = 2
+NUMBER_BITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +40,7 @@ class Choice:
     """The tables of one frame.
 
     Attributes:
+        tables: number of the set that the defaults come from.
         kinds: per context DEFAULT, OTHER or OWN.
         numbers: per context the table used, or the one that its own table is told against.
         groupings: uint8 (CONTEXTS,).
@@ -51,6 +48,7 @@ class Choice:
         bits: what the coded symbols will take, without the tables.
     """
 
+    tables: int
     kinds: list[int]
     numbers: list[int]
     groupings: NDArray[np.uint8]
@@ -58,106 +56,9 @@ class Choice:
     bits: int
 
 
-def choose(counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tables) -> Choice:
-    """The cheapest table for each context.
-
-    Args:
-        counts: (CONTEXTS, GROUPINGS, 256) tokens of the frame.
-        raw_totals: (CONTEXTS, GROUPINGS) raw bits.
-        tables: the predictor's.
-    """
-    costs = _table_costs(counts, raw_totals, tables)
-    numbers = [int(n) for n in costs.argmin(axis=1)]
-    kinds = [DEFAULT] * CONTEXTS
-    groupings = tables.groupings[:CONTEXTS].copy()
-    lengths = tables.lengths[:CONTEXTS].copy()
-    bits = 0
-    for context in range(CONTEXTS):
-        default = int(costs[context, context])
-        other = int(costs[context, numbers[context]]) + _NUMBER_BITS + 1
-        own = _own_table(counts[context], raw_totals[context], tables, numbers[context], other)
-        if own is not None:
-            kinds[context] = OWN
-            groupings[context], lengths[context] = own[0], own[1]
-            numbers[context] = own[2]
-            bits += own[3]
-        elif other < default:
-            kinds[context] = OTHER
-            groupings[context] = tables.groupings[numbers[context]]
-            lengths[context] = tables.lengths[numbers[context]]
-            bits += int(costs[context, numbers[context]])
-        else:
-            numbers[context] = context
-            bits += default
-    return _all_default_if_cheaper(Choice(kinds, numbers, groupings, lengths, bits), costs, tables)
-
-
-def _all_default_if_cheaper(choice: Choice, costs: NDArray[np.int64], tables: Tables) -> Choice:
-    default = int(np.trace(costs[:, :CONTEXTS]))
-    sent = sum(
-        1
-        if kind == DEFAULT
-        else 2 + _NUMBER_BITS
-        if kind == OTHER
-        else _own_bits(choice, tables, context)
-        for context, kind in enumerate(choice.kinds)
-    )
-    if default > choice.bits + sent:
-        return choice
-    return Choice(
-        [DEFAULT] * CONTEXTS,
-        list(range(CONTEXTS)),
-        tables.groupings[:CONTEXTS],
-        tables.lengths[:CONTEXTS],
-        default,
-    )
-
-
-def _own_bits(choice: Choice, tables: Tables, context: int) -> int:
-    reference = tables.lengths[choice.numbers[context]]
-    return 2 + 2 * _NUMBER_BITS + _lengths_bits(choice.lengths[context], reference)
-
-
-def _table_costs(
-    counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tables
-) -> NDArray[np.int64]:
-    """Bits of each context under each table, (CONTEXTS, tables)."""
-    costs = np.empty((CONTEXTS, len(tables.lengths)), np.int64)
-    for grouping in range(GROUPINGS):
-        which = np.flatnonzero(tables.groupings == grouping)
-        lengths = tables.lengths[which].astype(np.float64)
-        lengths[lengths == 0] = _IMPOSSIBLE
-        coded = counts[:, grouping].astype(np.float64) @ lengths.T
-        costs[:, which] = coded.astype(np.int64) + raw_totals[:, grouping, None]
-    return costs
-
-
-def _own_table(
-    counts: NDArray[np.int64],
-    raw_totals: NDArray[np.int64],
-    tables: Tables,
-    number: int,
-    to_beat: int,
-) -> tuple[int, NDArray[np.uint8], int, int] | None:
-    """Grouping, lengths, reference table and coded bits of a table that beats ``to_beat`` bits."""
-    if to_beat < _OWN_MINIMUM_BITS:
-        return None
-    best = None
-    for grouping in range(GROUPINGS):
-        same = np.flatnonzero(tables.groupings == grouping)
-        if not len(same):
-            continue
-        lengths = code_lengths(counts[grouping])
-        coded = int(counts[grouping] @ lengths.astype(np.int64)) + int(raw_totals[grouping])
-        if coded >= to_beat:
-            continue
-        distances = np.abs(tables.lengths[same].astype(np.int64) - lengths) * (lengths > 0)
-        reference = number if number in same else int(same[distances.sum(axis=1).argmin()])
-        total = coded + 2 * _NUMBER_BITS + 2 + _lengths_bits(lengths, tables.lengths[reference])
-        if total < to_beat:
-            to_beat = total
-            best = (grouping, lengths, reference, coded)
-    return best
+def own_table_bits(lengths: NDArray[np.uint8], reference: NDArray[np.uint8]) -> int:
+    """What telling a table against another takes, without the table's number."""
+    return NUMBER_BITS + int(_lengths_bits(lengths, reference))
 
 
 @njit(cache=True)
@@ -182,16 +83,17 @@ def write(
     choice: Choice, tables: Tables, buffer: NDArray[np.uint8], state: NDArray[np.uint64]
 ) -> None:
     """Tell the choice."""
-    if not any(choice.kinds):
-        write_bits(buffer, state, 0, 1)
+    write_bits(buffer, state, choice.tables, SET_BITS)
+    departs = any(choice.kinds)
+    write_bits(buffer, state, int(departs), 1)
+    if not departs:
         return
-    write_bits(buffer, state, 1, 1)
     for context, kind in enumerate(choice.kinds):
         if kind == DEFAULT:
             write_bits(buffer, state, 0, 1)
             continue
         write_bits(buffer, state, 2 if kind == OTHER else 3, 2)
-        write_bits(buffer, state, choice.numbers[context], _NUMBER_BITS)
+        write_bits(buffer, state, choice.numbers[context], NUMBER_BITS)
         if kind == OWN:
             reference = tables.lengths[choice.numbers[context]]
             _write_lengths(choice.lengths[context], reference, buffer, state)
@@ -200,7 +102,7 @@ def write(
 @njit(cache=True)
 def _write_lengths(lengths: Bytes, reference: Bytes, buffer: Bytes, state: State) -> None:
     count = _sent_lengths(lengths)
-    write_bits(buffer, state, count - 1, _NUMBER_BITS)
+    write_bits(buffer, state, count - 1, NUMBER_BITS)
     for i in range(count):
         difference = np.int64(lengths[i]) - np.int64(reference[i])
         negative = np.int64(difference < 0)
@@ -230,14 +132,17 @@ def read(tables: Tables, buffer: NDArray[np.uint8], state: NDArray[np.uint64]) -
     Raises:
         StreamError: a table's number or its lengths are impossible.
     """
-    groupings = tables.groupings[:CONTEXTS].copy()
-    lengths = tables.lengths[:CONTEXTS].copy()
+    first = int(take_bits(buffer, state, SET_BITS)) * CONTEXTS
+    if first >= len(tables.lengths):
+        raise StreamError("the frame uses a set of tables that does not exist")
+    groupings = tables.groupings[first : first + CONTEXTS].copy()
+    lengths = tables.lengths[first : first + CONTEXTS].copy()
     if take_bits(buffer, state, 1):
         for context in range(CONTEXTS):
             if not take_bits(buffer, state, 1):
                 continue
             own = take_bits(buffer, state, 1)
-            number = int(take_bits(buffer, state, _NUMBER_BITS))
+            number = int(take_bits(buffer, state, NUMBER_BITS))
             if number >= len(tables.lengths):
                 raise StreamError(f"context {context} uses table {number}, which does not exist")
             groupings[context] = tables.groupings[number]
@@ -250,7 +155,7 @@ def read(tables: Tables, buffer: NDArray[np.uint8], state: NDArray[np.uint64]) -
 @njit(cache=True)
 def _read_lengths(lengths: Bytes, buffer: Bytes, state: State) -> bool:
     """Change lengths from the reference's to the table's own; False if they are impossible."""
-    count = take_bits(buffer, state, _NUMBER_BITS) + 1
+    count = take_bits(buffer, state, NUMBER_BITS) + 1
     for i in range(count):
         ones = 0
         while ones < 3 and take_bits(buffer, state, 1):

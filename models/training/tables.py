@@ -1,4 +1,8 @@
-"""Default Huffman tables: from what the training images' contexts hold."""
+"""Default Huffman tables: sets of them, each for images that are alike.
+
+Images are sorted into sets by which set codes them in the fewest bits, and each set's tables are
+then made anew from its images, in turns (Lloyd's algorithm, with code length as the distance).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.choose import best_set, table_costs
 from codec.contexts import CONTEXTS
 from codec.huffman import SYMBOLS, code_lengths
 from codec.learned import count_tokens
@@ -15,61 +20,102 @@ from codec.predictor import Predictor, Tables
 from codec.tokens import GROUPINGS, PAIR, QUAD, SINGLE
 from models.training.images import Samples
 
+SETS = 4
+_TURNS = 8
 _SINGLE_TOKENS = 80
 """Tokens that a 17-bit symbol can become."""
 
-_FULL_WEIGHT_BITS = 4e4
-"""Images weigh alike from here on: a context counts as if each image had at most this many bits."""
-
-_CLOSE = 1.3
-"""Tables of other groupings are kept where they cost at most this much more than the best."""
+_FULL_WEIGHT_SAMPLES = 4e4
+"""Images larger than about this count less than in proportion, so that small ones, which can send
+no tables of their own, have their say."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """Tokens (CONTEXTS, GROUPINGS, 256) and raw bits (CONTEXTS, GROUPINGS), over all images."""
+    """One image's tokens (CONTEXTS, GROUPINGS, 256), raw bits (CONTEXTS, GROUPINGS), and weight."""
 
-    tokens: NDArray[np.float64]
-    raw: NDArray[np.float64]
+    tokens: NDArray[np.int32]
+    raw: NDArray[np.int64]
+    weight: float
 
 
-def count_all(frames: Sequence[Samples], predictor: Predictor) -> TokenCounts:
-    """Add up all frames' tokens; large frames count less than in proportion."""
-    total = TokenCounts(np.zeros((CONTEXTS, GROUPINGS, SYMBOLS)), np.zeros((CONTEXTS, GROUPINGS)))
+def count_all(frames: Sequence[Samples], predictor: Predictor) -> list[TokenCounts]:
+    """Every frame's tokens."""
+    counted = []
     for frame in frames:
         tokens, raw = count_tokens(frame.samples, frame.span, predictor)
-        share = 1.0 / np.sqrt(1.0 + frame.samples.size / _FULL_WEIGHT_BITS)
-        total.tokens[:] += share * tokens
-        total.raw[:] += share * raw
-    return total
+        weight = 1.0 / float(np.sqrt(1.0 + frame.samples.size / _FULL_WEIGHT_SAMPLES))
+        counted.append(TokenCounts(tokens.astype(np.int32), raw, weight))
+    return counted
 
 
-def default_tables(counts: TokenCounts) -> Tables:
-    """The best table of each context, then tables of other groupings that come close to it."""
+def default_tables(images: Sequence[TokenCounts]) -> Tables:
+    """SETS sets of tables."""
+    bits = np.array([_bits_per_token(image) for image in images])
+    order = np.argsort(bits, kind="stable")
+    belongs = np.empty(len(images), np.int64)
+    belongs[order] = np.arange(len(images)) * SETS // max(len(images), 1)
+    tables = _tables(images, belongs)
+    for _ in range(_TURNS):
+        sorted_anew = np.array([_cheapest(image, tables) for image in images])
+        if np.array_equal(sorted_anew, belongs):
+            break
+        belongs = sorted_anew
+        tables = _tables(images, belongs)
+    return tables
+
+
+def _bits_per_token(image: TokenCounts) -> float:
+    single = image.tokens[:, SINGLE].sum(axis=0).astype(np.float64)
+    total = max(single.sum(), 1.0)
+    return float((single * np.log2(np.maximum(total / np.maximum(single, 1.0), 1.0))).sum() / total)
+
+
+def _cheapest(image: TokenCounts, tables: Tables) -> int:
+    return best_set(table_costs(image.tokens.astype(np.int64), image.raw, tables))
+
+
+def _tables(images: Sequence[TokenCounts], belongs: NDArray[np.int64]) -> Tables:
+    everything = _summed(images)
     groupings, lengths = [], []
-    others: list[tuple[int, NDArray[np.uint8]]] = []
-    for context in range(CONTEXTS):
-        built = {g: _lengths(counts.tokens[context, g], g) for g in range(GROUPINGS)}
-        cost = {
-            g: float(counts.tokens[context, g] @ table) + float(counts.raw[context, g])
-            for g, table in built.items()
-        }
-        best = min(cost, key=lambda g: cost[g])
-        groupings.append(best)
-        lengths.append(built[best])
-        others += [(g, built[g]) for g in built if g != best and cost[g] < _CLOSE * cost[best]]
-    for grouping, table in others[: SYMBOLS - CONTEXTS]:
-        groupings.append(grouping)
-        lengths.append(table)
+    for number in range(SETS):
+        own = [image for image, b in zip(images, belongs, strict=True) if b == number]
+        tokens, raw = _summed(own)
+        tokens += 0.02 * everything[0]
+        raw += 0.02 * everything[1]
+        for context in range(CONTEXTS):
+            grouping, code = _best_table(tokens[context], raw[context])
+            groupings.append(grouping)
+            lengths.append(code)
     return Tables(np.array(groupings, np.uint8), np.array(lengths, np.uint8))
+
+
+def _summed(images: Sequence[TokenCounts]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    tokens = np.zeros((CONTEXTS, GROUPINGS, SYMBOLS))
+    raw = np.zeros((CONTEXTS, GROUPINGS))
+    for image in images:
+        tokens += image.weight * image.tokens
+        raw += image.weight * image.raw
+    return tokens, raw
+
+
+def _best_table(
+    tokens: NDArray[np.float64], raw: NDArray[np.float64]
+) -> tuple[int, NDArray[np.uint8]]:
+    """The grouping that codes a context in the fewest bits, and its code lengths."""
+    codes = [_lengths(tokens[grouping], grouping) for grouping in range(GROUPINGS)]
+    costs = [float(tokens[g] @ codes[g]) + float(raw[g]) for g in range(GROUPINGS)]
+    best = int(np.argmin(costs))
+    return best, codes[best]
 
 
 def _lengths(counts: NDArray[np.float64], grouping: int) -> NDArray[np.uint8]:
     """Code lengths for all tokens that can occur, seen in training or not."""
     possible = _possible(grouping)
     total = max(float(counts.sum()), 1.0)
-    smoothed = np.where(possible, counts + _prior(grouping) * (20.0 + 1e-4 * total), 0.0)
-    return np.asarray(code_lengths(np.maximum(smoothed * (1e6 / total), possible).astype(np.int64)))
+    smoothed = counts + _prior(grouping) * (20.0 + 1e-4 * total)
+    scaled = np.where(possible, np.maximum(smoothed * (1e6 / total), 1.0), 0.0)
+    return np.asarray(code_lengths(scaled.astype(np.int64)))
 
 
 def _possible(grouping: int) -> NDArray[np.bool_]:

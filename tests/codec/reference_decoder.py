@@ -356,8 +356,9 @@ class Samples:
         return kernel
 
     def _tables(self) -> None:
-        self.groupings = [int(g) for g in self.model.groupings[:60]]
-        lengths = [[int(n) for n in row] for row in self.model.lengths[:60]]
+        first = 60 * self.bits.take(2)
+        self.groupings = [int(g) for g in self.model.groupings[first : first + 60]]
+        lengths = [[int(n) for n in row] for row in self.model.lengths[first : first + 60]]
         if self.bits.take(1):
             for context in range(60):
                 if not self.bits.take(1):
@@ -414,7 +415,7 @@ class Samples:
         total = np.full(around(image, phase, offsets[0]).shape, 16, np.int64)
         for i, offset in enumerate(offsets):
             total += kernel[i // 2] * around(image, phase, offset)
-        return np.clip(total >> 5, 0, 16 * self.limit)
+        return np.asarray(np.clip(total >> 5, 0, 16 * self.limit))
 
     def _phase(self, image: I64, phase: int, means: I64, contexts: I64) -> I64:
         samples = np.zeros(len(means), np.int64)
