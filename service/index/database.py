@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from service.errors import Busy, IndexFault, OutOfSpace
 
@@ -23,6 +23,9 @@ _RACED: Final = ("40001", "40P01")
 
 _POOL: Final = 64
 """Connections at most: one for each association thread of a receiver that is in a query."""
+
+_KEPT: Final = 4
+"""Connections that stay open to a server: each is a process there, of 100 by default."""
 
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -102,13 +105,20 @@ def _faults() -> Iterator[None]:
 
 
 def _engine(url: str) -> Engine:
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=_POOL)
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=_KEPT,
+        max_overflow=_POOL - _KEPT,
+    )
 
 
 def _sqlite_engine(url: str, busy_timeout_s: float) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
+        poolclass=QueuePool,
         pool_size=_POOL,
         max_overflow=0,
         connect_args={"timeout": busy_timeout_s},

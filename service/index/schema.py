@@ -9,11 +9,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from service.errors import Conflict, Missing
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
+
+_LOCK: Final = 0x5261_6469
+"""Number of the advisory lock that processes starting at once queue up on; any would do."""
 
 
 def upgrade(connection: Connection, *, create: bool) -> None:
@@ -27,6 +30,8 @@ def upgrade(connection: Connection, *, create: bool) -> None:
         Missing: there are no tables, and ``create`` is off.
         Conflict: a newer version of the software made the tables.
     """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     script = ScriptDirectory.from_config(configuration(connection))
     present = MigrationContext.configure(connection).get_current_revision()
     if present == script.get_current_head():

@@ -22,13 +22,11 @@ from service.sequence import utc_now
 FIRST: Final = bytes(32)
 """What stands for the hash before the first entry."""
 
-_HEAD: Final = 1
 _PAGE: Final = 1000
 
-_LOCK_HEAD: Final = (
-    select(TrailHead.position, TrailHead.hash).where(TrailHead.id == _HEAD).with_for_update()
-)
-_MOVE_HEAD: Final = update(TrailHead).where(TrailHead.id == _HEAD)
+_HEAD: Final = select(TrailHead.position, TrailHead.hash)
+_LOCK_HEAD: Final = _HEAD.with_for_update()
+_MOVE_HEAD: Final = update(TrailHead)
 _ENTER: Final = insert(TrailEntry)
 
 Details = Mapping[str, Any]
@@ -76,7 +74,8 @@ class Trail:
     def head(self) -> tuple[int, bytes]:
         """Give the last entry's position and hash: what a copy elsewhere is to be compared with."""
         with self._database.read() as connection:
-            return _head(connection)
+            row = connection.execute(_HEAD).one()
+        return row.position, row.hash
 
     def verify(self) -> list[Break]:
         """Name every place where an entry was altered, removed, put elsewhere or added.
@@ -147,16 +146,8 @@ def _read(text: str) -> Details:
 
 def _advance(connection: Connection) -> tuple[int, bytes]:
     """Lock the head, so that the next writer waits for this transaction's end, and read it."""
-    row = connection.execute(_LOCK_HEAD).one_or_none()
-    if row is not None:
-        return row.position, row.hash
-    connection.execute(insert(TrailHead).values(id=_HEAD, position=0, hash=FIRST))
-    return 0, FIRST
-
-
-def _head(connection: Connection) -> tuple[int, bytes]:
-    row = connection.execute(select(TrailHead.position, TrailHead.hash)).one_or_none()
-    return (row.position, row.hash) if row is not None else (0, FIRST)
+    row = connection.execute(_LOCK_HEAD).one()
+    return row.position, row.hash
 
 
 def _breaks(entry: Entry, position: int, link: bytes) -> Iterator[Break]:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import ClauseElement, Connection, Engine, Executable, create_engine, event, text
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from service.index import Index, Level, Policy
 from service.index.levels import REQUIRED_KEYS, supported
@@ -26,6 +28,22 @@ POLICY = Policy(
     },
     page=7,
 )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def postgresql_takes_every_statement() -> Iterator[None]:
+    """Compile whatever the tests of this folder execute for PostgreSQL too."""
+    dialect = PGDialect()  # type: ignore[no-untyped-call]
+    seen: set[str] = set()
+
+    def check(_: Connection, statement: Executable, *__: Any) -> None:
+        if isinstance(statement, ClauseElement) and str(statement) not in seen:
+            seen.add(str(statement))
+            statement.compile(dialect=dialect)
+
+    event.listen(Engine, "before_execute", check)
+    yield
+    event.remove(Engine, "before_execute", check)
 
 
 @pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRESQL else [])])

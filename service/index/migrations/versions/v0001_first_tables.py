@@ -78,13 +78,14 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("position", name="pk_trail"),
     )
-    op.create_table(
+    head = op.create_table(
         "trail_head",
         sa.Column("id", ROW, autoincrement=False, nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_trail_head"),
     )
+    op.bulk_insert(head, [{"id": 1, "position": 0, "hash": bytes(32)}])
     op.create_table(
         "commitment_items",
         sa.Column("id", ROW, nullable=False),
