@@ -69,6 +69,8 @@ def export(
     exported = Exported()
     for revision in revisions:
         path = folder / _relative(revision)
+        if path.exists():
+            raise Conflict(f"{path} exists already")
         try:
             with opened(home, revision.servable, predictors) as contents:
                 exported.bytes += _write(path, contents)
@@ -84,8 +86,6 @@ def export(
 
 def _write(path: Path, contents: Contents) -> int:
     """Write one file, all or nothing."""
-    if path.exists():
-        raise Conflict(f"{path} exists already")
     make_folder(path.parent)
     partial = path.with_name(path.name + PARTIAL)
     try:
