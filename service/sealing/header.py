@@ -26,6 +26,9 @@ DICTIONARY: Final = 1
 """What new objects use. Numbers are on disk, so old dictionaries stay in the package."""
 
 LEVEL: Final = 19
+"""Of zstd. The sealed headers of 213 public CT, MR and X-ray files took 10987 bytes on average at
+level 3 (0.3 ms each), 10196 at 12 (0.9 ms), 9719 at 19 (13 ms), 9708 at 22 (62 ms). Repeat:
+``python -m tests.vault.header_sizes FOLDER``."""
 FIRST_CHUNK: Final = 1 << 20
 """Bytes of the content that the first chunk holds; nearly always all of it."""
 

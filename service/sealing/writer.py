@@ -47,6 +47,9 @@ body. 99.8% of 752 public files have no more before their Pixel Data (:mod:`serv
 
 _MORE_CHUNKS: Final = len(BODY_CHUNKS) - FEW_CHUNKS
 
+_BASIC_REACH: Final = (1 << 32) - 1
+"""The largest offset that a Basic Offset Table holds."""
+
 _ITEM_OVERHEAD: Final = ITEM.size + len(FRAME_MAGIC) + ID_BYTES + HEADER_BYTES + TAG_BYTES + 2
 """Bytes that an item has more than the words of a frame kept raw: a method byte, a padding byte."""
 
@@ -242,7 +245,7 @@ def _write_frames(
 
 def needs_extended_table(shape: FrameShape) -> bool:
     """Whether the items could pass 4 GiB, where a Basic Offset Table ends (PS3.5 A.4)."""
-    return shape.frames * (shape.frame_bytes + _ITEM_OVERHEAD) >= 1 << 32
+    return shape.frames * (shape.frame_bytes + _ITEM_OVERHEAD) > _BASIC_REACH
 
 
 def offset_table(offsets: Sequence[int], lengths: Sequence[int], extended: bool) -> bytes:
