@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,23 +25,25 @@ def export(
     study: Annotated[str, typer.Option(help="Study Instance UID.")] = "",
     series: Annotated[str, typer.Option(help="Series Instance UID; with --study.")] = "",
     instance: Annotated[str, typer.Option(help="SOP Instance UID, alone.")] = "",
-    revisions: Annotated[bool, typer.Option(help="Every revision, quarantined ones too.")] = False,
+    revision: Annotated[
+        list[int] | None,
+        typer.Option(help="The id of any revision, as `ls --instances` shows it; repeatable."),
+    ] = None,
     json: Json = False,
 ) -> int:
-    """Write a patient, study, series or instance to files, every byte as received."""
+    """Write patients, studies, series or instances to files, every byte as received."""
     from models.registry import all_models
     from service.exporter import export as write
 
-    if not (patient or study or instance) or (series and not study):
-        raise typer.BadParameter("name a --patient, --study (and --series) or --instance")
+    if not (patient or study or instance or revision) or (series and not study):
+        raise typer.BadParameter("name --patient, --study (and --series), --instance or --revision")
     with opened(context) as home, counter("exporting", quiet=json) as advance:
-        if instance:
-            uids = [instance]
+        if revision:
+            chosen = [home.index.revisions.get(number) for number in revision]
         else:
-            chosen = select(home, patient, study, series)
-            uids = list(dict.fromkeys(servable.sop_instance_uid for servable in chosen))
-        found = _revisions(home, uids, every=revisions)
-        exported = write(home, found, to, all_models(), advance)
+            uids = [instance] if instance else _uids(home, patient, study, series)
+            chosen = _served(home, uids)
+        exported = write(home, chosen, to, all_models(), advance)
     for fault in exported.faults:
         errors.print(f"{fault.sop_instance_uid}: {fault.kind}: {fault.detail}", markup=False)
     if json:
@@ -51,8 +53,14 @@ def export(
     return EXIT_FAULTS_FOUND if exported.faults else EXIT_OK
 
 
-def _revisions(home: Home, uids: Sequence[str], *, every: bool) -> list[RevisionFacts]:
-    found = [facts for uid in uids for facts in home.index.revisions.of_instance(uid)]
-    if not found:
-        raise Unknown("no instance has that SOP Instance UID")
-    return [facts for facts in found if every or facts.served]
+def _uids(home: Home, patient: str, study: str, series: str) -> list[str]:
+    chosen = select(home, patient, study, series)
+    return list(dict.fromkeys(servable.sop_instance_uid for servable in chosen))
+
+
+def _served(home: Home, uids: Iterable[str]) -> list[RevisionFacts]:
+    every = [facts for uid in uids for facts in home.index.revisions.of_instance(uid)]
+    served = [facts for facts in every if facts.served]
+    if not served:
+        raise Unknown("no instance that is served has that SOP Instance UID")
+    return served

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -22,9 +23,6 @@ SERIES: Final[tuple[str, ...]] = (
     "SeriesInstanceUID",
 )  # fmt: skip
 IMAGES: Final[tuple[str, ...]] = ("InstanceNumber", "SOPClassUID", "SOPInstanceUID")
-REVISIONS: Final = (
-    "sop_instance_uid", "revision", "state", "served", "length", "size", "coding", "key_id",
-)  # fmt: skip
 
 
 def ls(
@@ -38,14 +36,14 @@ def ls(
 ) -> None:
     """List studies, the series of a study, or the instances of a series."""
     with opened(context) as home:
-        columns, rows = _stored(home) if instances else _level(home, study, series)
+        rows = _stored(home) if instances else _level(home, study, series)
     if json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-        return
-    print_table(columns, rows)
+        print_json(rows)
+    else:
+        print_table([*rows[0]] if rows else [], [[*row.values()] for row in rows])
 
 
-def _level(home: Home, study: str, series: str) -> tuple[tuple[str, ...], list[list[object]]]:
+def _level(home: Home, study: str, series: str) -> list[dict[str, object]]:
     if series:
         level, columns = "IMAGE", IMAGES
     elif study:
@@ -55,23 +53,29 @@ def _level(home: Home, study: str, series: str) -> tuple[tuple[str, ...], list[l
     above = {"StudyInstanceUID": study} if study else {}
     above |= {"SeriesInstanceUID": series} if series else {}
     found = matches(home, query(level, dict.fromkeys(columns, "") | above))
-    return columns, [[_text(item.get(column, "")) for column in columns] for item in found]
+    return [{column: _text(item.get(column)) for column in columns} for item in found]
 
 
-def _stored(home: Home) -> tuple[tuple[str, ...], list[list[object]]]:
-    rows: list[list[object]] = [
-        [
-            facts.servable.sop_instance_uid, facts.number, facts.state, facts.served,
-            facts.servable.length, facts.size, facts.coding, facts.key_id,
-        ]
+def _stored(home: Home) -> list[dict[str, object]]:
+    return [
+        {
+            "revision_id": facts.servable.revision_id,
+            "sop_instance_uid": facts.servable.sop_instance_uid,
+            "revision": facts.number,
+            "state": facts.state,
+            "served": facts.served,
+            "length": facts.servable.length,
+            "size": facts.size,
+            "coding": facts.coding,
+            "key_id": facts.key_id,
+        }
         for facts in home.index.revisions.all()
-    ]  # fmt: skip
-    return REVISIONS, rows
+    ]
 
 
 def _text(value: object) -> object:
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple) or type(value).__name__ == "MultiValue":
-        return "\\".join(map(str, value))  # type: ignore[call-overload]
-    return value if type(value) is int else str(value)
+    if isinstance(value, MutableSequence):
+        return "\\".join(map(str, value))
+    if value is None or isinstance(value, int):
+        return value
+    return str(value)
