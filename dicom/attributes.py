@@ -72,7 +72,7 @@ def read_attributes(prefix: Buffer, transfer_syntax: str, limit: int = INFLATE_L
 
 
 def _read_dataset(data: memoryview, written: Encoding, encodings: list[str], depth: int) -> Dataset:
-    dataset = Dataset()
+    elements: dict[BaseTag, DataElement | RawDataElement] = {}
     written = settle(data, 0, written)
     signed = False
     for header, value in _values(data, written):
@@ -85,8 +85,8 @@ def _read_dataset(data: memoryview, written: Encoding, encodings: list[str], dep
             encodings = _encodings(element.value)
         elif header.tag == _PIXEL_REPRESENTATION:
             signed = element.value == 1
-        dataset[element.tag] = element
-    return dataset
+        elements[element.tag] = element
+    return Dataset(elements)
 
 
 def _values(data: memoryview, written: Encoding) -> Iterator[tuple[Header, memoryview]]:

@@ -10,35 +10,20 @@ class Status(IntEnum):
 
     SUCCESS = 0x0000
     NO_SUCH_ATTRIBUTE = 0x0105
-    """C.5.11"""
     INVALID_ATTRIBUTE_VALUE = 0x0106
-    """C.5.7"""
     PROCESSING_FAILURE = 0x0110
-    """C.5.21"""
     DUPLICATE_INVOCATION = 0x0210
-    """C.5.9"""
     UNRECOGNIZED_OPERATION = 0x0211
-    """C.5.24"""
     MISTYPED_ARGUMENT = 0x0212
-    """C.5.17"""
     NO_SUCH_SOP_INSTANCE = 0x0112
-    """C.5.19"""
     NO_SUCH_ACTION = 0x0123
-    """C.5.10"""
     NO_SUCH_SOP_CLASS = 0x0118
-    """C.5.20"""
     CLASS_INSTANCE_CONFLICT = 0x0119
-    """C.5.6"""
     SOP_CLASS_NOT_SUPPORTED = 0x0122
-    """C.5.22"""
     NOT_AUTHORIZED = 0x0124
-    """C.5.18"""
     RESOURCE_LIMITATION = 0x0213
-    """C.5.22, also as a commitment's Failure Reason (PS3.3 C.14.1.1)"""
     CANCEL = 0xFE00
-    """C.2"""
     PENDING = 0xFF00
-    """C.1.3"""
 
 
 class StoreStatus(IntEnum):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dicom.cut import Cut, FrameLayout, NeedMore, cut
 from dicom.elements import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, Encoding
-from dicom.syntax import DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN
+from dicom.part10 import split_part10
+from dicom.syntax import DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, encoding
 from tests.dicom.encoded import (
     ENCODINGS,
     HEADS,
@@ -109,6 +113,32 @@ def test_damaged_datasets_never_raise(
         encoded[place % len(encoded)] = byte
     found = cut_whole(bytes(encoded), syntax)
     assert found.length == len(encoded)
+
+
+CUT_OFF = {"032_MR.dcm", "MR_truncated.dcm"}
+"""Files that end inside their Pixel Data: these are kept whole."""
+
+
+def test_real_files_are_cut_where_pydicom_finds_the_pixels(real_file: Path) -> None:
+    file = real_file.read_bytes()
+    meta = split_part10(file)
+    dataset = file[meta.dataset_offset :]
+    found = cut_whole(dataset, meta.transfer_syntax)
+    read = pydicom.dcmread(real_file, force=True)
+    is_native = encoding(meta.transfer_syntax).is_native
+    if not is_native or real_file.name in CUT_OFF or "PixelData" not in read:
+        assert found == Cut(len(dataset))
+        return
+    assert found.pixels is not None
+    start, end = found.pixels
+    assert dataset[start:end] == read.PixelData
+    allocated, samples = read.get("BitsAllocated"), read.get("SamplesPerPixel")
+    gray = str(read.get("PhotometricInterpretation", "")).startswith("MONOCHROME")
+    assert (found.layout is not None) == (gray and samples == 1 and allocated in (8, 16))
+    if found.layout:
+        assert found.layout.frame_bytes * found.layout.frames <= len(read.PixelData)
+        assert (found.layout.rows, found.layout.columns) == (read.Rows, read.Columns)
+        assert found.layout.bits_stored == read.BitsStored
 
 
 @pytest.mark.parametrize("syntax", sorted(ENCODINGS))

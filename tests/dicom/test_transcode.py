@@ -91,19 +91,21 @@ def test_real_files_keep_their_pixels(real_file: Path, target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_real_files_keep_every_other_value(real_file: Path, target: str) -> None:
     dataset, syntax = split(real_file)
+    if real_file.name in MALFORMED:
+        return  # refused, says the test above
     facts = encoding(syntax)
-    if real_file.name in MALFORMED or not facts.is_little or facts.is_deflated:
-        pytest.skip("values differ byte for byte, or can't be read")
-    before = elements(dataset, syntax)
-    after = elements(to_uncompressed(dataset, syntax, target), target)
     changing = FRAGMENT_TABLES
     if facts.is_encapsulated:
         changing = changing | PIXEL_DESCRIPTION | {PIXEL_DATA}
+    before = elements(inflate(dataset, 2**24) if facts.is_deflated else dataset, syntax)
+    after = elements(to_uncompressed(dataset, syntax, target), target)
     kept = {tag for tag in before if tag & 0xFFFF} - changing
     assert kept == {tag for tag in after if tag & 0xFFFF} - changing
-    sequences = {tag for tag in kept if before[tag][:4] == b"\xfe\xff\x00\xe0"}
-    for tag in kept - sequences:
-        assert before[tag] == after[tag], hex(tag)
+    for tag in kept:
+        if before[tag][:4] in (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"):
+            continue  # headers inside a sequence change their size
+        assert len(before[tag]) == len(after[tag]), hex(tag)
+        assert before[tag] == after[tag] or not facts.is_little, hex(tag)
 
 
 JPEG_12_BIT = ["035_NM", "040_MR", "065_CT", "066_CT", "068_CT", "071_CT", "074_CR"]
