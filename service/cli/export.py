@@ -32,11 +32,11 @@ def export(
     json: Json = False,
 ) -> int:
     """Write patients, studies, series or instances to files, every byte as received."""
+    if not (patient or study or instance or revision) or (series and not study):
+        raise typer.BadParameter("name --patient, --study (and --series), --instance or --revision")
     from models.registry import all_models
     from service.exporter import export as write
 
-    if not (patient or study or instance or revision) or (series and not study):
-        raise typer.BadParameter("name --patient, --study (and --series), --instance or --revision")
     with opened(context) as home, counter("exporting", quiet=json) as advance:
         if revision:
             chosen = [home.index.revisions.get(number) for number in revision]
