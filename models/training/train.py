@@ -19,7 +19,7 @@ from codec.predictor import Tables
 from models.exact import LayerWeights
 from models.network import FORMAT_VERSION, Model, NetworkPredictor
 from models.training.dataset import draw, is_held_back
-from models.training.fit import Schedule, fit_network
+from models.training.fit import Schedule, evaluate, fit_network
 from models.training.images import Samples, TrainingImage, analysed, set_digest
 from models.training.kernels import default_kernels
 from models.training.quantised import QuantisedNetwork
@@ -99,11 +99,9 @@ def _fit_networks(
     drawn = draw(learning, predictor, options.schedule.seed)
     watched = draw(held_back, predictor, options.schedule.seed)
     networks: dict[int, QuantisedNetwork] = {}
-    bits: dict[int, float] = {}
     for phase in PREDICTED:
 
         def report(epoch: int, loss: float, held: float, phase: int = phase) -> None:
-            bits[phase] = held
             _log(options, {"phase": phase, "epoch": epoch, "bits": loss, "held_back": held})
 
         networks[phase] = fit_network(
@@ -113,7 +111,7 @@ def _fit_networks(
             options.out / f"phase{phase}.checkpoint",
             report,
         )
-    return networks, bits
+    return networks, {p: evaluate(networks[p], watched[p]) for p in PREDICTED}
 
 
 def _log(options: TrainOptions, line: dict[str, float]) -> None:
