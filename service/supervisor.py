@@ -145,7 +145,7 @@ def _start(
         children.add(f"receiver {number}", _receiver(settings, listener, tell))
     children.add("housekeeper", _housekeeper(settings, listener))
     for number in range(settings.service.workers):
-        name = f"worker {number}"
+        name = f"worker {number} of {socket.gethostname()}"
         children.add(name, _worker(settings, decoding, name))
     _wait_for_receivers(ready, settings.service.receivers, children)
 

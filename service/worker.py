@@ -58,10 +58,20 @@ class Worker:
         self._name = name
 
     def run(self, stop: threading.Event) -> None:
-        """Archive until asked to stop; stops between two instances."""
+        """Archive until asked to stop; stops between two instances.
+
+        What a process of the same name had claimed when it died is taken up first.
+        """
+        self._release()
         while not stop.is_set():
             if not self.work(stop.is_set):
                 stop.wait(self._home.settings.worker.poll_s)
+
+    def _release(self) -> None:
+        try:
+            self._home.index.release_all(self._name)
+        except Fault as fault:
+            _log.error("claims of an earlier run not released", exc_info=fault)
 
     def work(self, stopping: Callable[[], bool] = lambda: False) -> int:
         """Archive one batch; give how many entries were taken up."""

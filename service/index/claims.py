@@ -68,12 +68,18 @@ class Claims:
         """Give a claim back: the revision can be claimed at once."""
         self._set(revision_id, claimed_by=None, claimed_until=None)
 
-    def release_all(self) -> int:
-        """Give back what workers that no longer run had claimed; give how many there were."""
+    def release_all(self, worker: str | None = None) -> int:
+        """Give back what a worker that no longer runs had claimed; give how many there were.
+
+        Args:
+            worker: its name; None for all workers.
+        """
+        claimed = Revision.claimed_by.is_not(None)
+        held = claimed if worker is None else Revision.claimed_by == worker
         with self._database.write() as connection:
             released = connection.execute(
                 update(Revision)
-                .where(_IS_JOURNALLED, Revision.claimed_by.is_not(None))
+                .where(_IS_JOURNALLED, held)
                 .values(claimed_by=None, claimed_until=None)
             )
             return released.rowcount

@@ -101,9 +101,9 @@ class Index:
         """Give a claim back: the revision can be claimed at once."""
         self._claims.release(revision_id)
 
-    def release_all(self) -> int:
-        """Give back every claim, at start-up: no worker runs then. Gives how many there were."""
-        return self._claims.release_all()
+    def release_all(self, worker: str | None = None) -> int:
+        """Give back the claims of a worker that no longer runs, or of all; give how many."""
+        return self._claims.release_all(worker)
 
     def failed(self, revision_id: int, reason: str, retry_s: float = 60.0) -> None:
         """Note why archiving a claimed revision failed; it can be claimed again later."""
