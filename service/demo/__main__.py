@@ -23,8 +23,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from service.demo.peer import Peer, Received, Sample, destination, read_sample
-from service.demo.scratch import ScratchArchive, scratch_archive, unused_port
+from service.demo.peer import Peer, PeerFault, Received, Sample, destination, read_sample
+from service.demo.scratch import ScratchArchive, ScratchFault, scratch_archive, unused_port
 
 SHIPPED: Final = Path(pydicom.data.__file__).with_name("test_files")
 SHARED: Final = Path(__file__).resolve().parents[3] / "shared" / "data" / "test"
@@ -61,8 +61,12 @@ def main() -> int:
     samples = choose_samples()
     with tempfile.TemporaryDirectory(prefix="radiolith-demo-") as folder:
         console.print(f"An archive in {folder}, {len(samples)} instances to send.\n")
-        with scratch_archive(Path(folder) / "home") as archive:
-            groups = go_through(archive, samples)
+        try:
+            with scratch_archive(Path(folder) / "home") as archive:
+                groups = go_through(archive, samples)
+        except (PeerFault, ScratchFault) as fault:
+            console.print(f"[red]{fault}[/red]")
+            return 1
     show(groups)
     exact = all(group.exact for group in groups.values())
     say_how_to_go_on() if exact else console.print("[red]Not everything came back exactly.[/red]")
@@ -90,9 +94,10 @@ def go_through(archive: ScratchArchive, samples: Sequence[Sample]) -> dict[str, 
         found = {item.StudyInstanceUID for item in peer.find(all_studies())}
     with step("compressed, sealed and verified"):
         left = archive.wait_archived(ARCHIVING_SECONDS)
-    if refused or left or found < {sample.study_uid for sample in samples}:
-        console.print(
-            f"[red]{len(refused)} refused, {left} not archived, {len(found)} studies[/red]"
+    missing = {sample.study_uid for sample in samples} - found
+    if refused or left or missing:
+        raise PeerFault(
+            f"{len(refused)} instances refused, {left} not archived, {len(missing)} studies missing"
         )
     with step("retrieved by C-MOVE"), destination(port, AE_TITLE, samples) as moved:
         peer.move(samples, AE_TITLE)
@@ -138,7 +143,11 @@ def show(groups: dict[str, Group]) -> None:
     total = Group(*(sum(getattr(group, name) for group in groups.values()) for name in
                     ("instances", "received", "stored", "moved", "got")))  # fmt: skip
     table = Table(
-        title="Every dataset, byte for byte", title_justify="left", show_footer=True, box=SIMPLE
+        title="Every dataset, byte for byte",
+        title_justify="left",
+        show_footer=True,
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
     )
     footer = ["all", *columns(total)]
     headings = ["modality", "instances", "received", "stored", "ratio", "C-MOVE", "C-GET", "exact"]
