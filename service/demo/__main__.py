@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,7 @@ class Group:
 
 def main() -> int:
     """Run the demo; 0 when everything came back exactly."""
+    warnings.filterwarnings("ignore", module="pydicom")  # some files are odd on purpose
     samples = choose_samples()
     with tempfile.TemporaryDirectory(prefix="radiolith-demo-") as folder:
         console.print(f"An archive in {folder}, {len(samples)} instances to send.\n")
