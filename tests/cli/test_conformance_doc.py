@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from dicom.contexts import SERVICES
 from dicom.syntax import (
     IMPLEMENTATION_UID,
     IMPLEMENTATION_VERSION,
@@ -22,6 +23,11 @@ def test_the_transfer_syntaxes_are_those_that_the_program_stores() -> None:
         uid: "yes" if TRANSFER_SYNTAXES[uid].is_lossless else "no" for uid in STORED_SYNTAXES
     }
     assert len(told) == len(STORED_SYNTAXES)
+
+
+def test_the_other_sop_classes_are_those_that_the_program_serves() -> None:
+    told = re.findall(r"^\| ([\d.]+) \| [^|]* \|$", STATEMENT, re.MULTILINE)
+    assert sorted(told) == sorted(SERVICES)
 
 
 def test_the_implementation_is_named() -> None:
