@@ -11,6 +11,7 @@ import typer
 from config.errors import SettingsError
 from service.cli import (
     audit,
+    backup,
     bench,
     correct,
     export,
@@ -62,6 +63,8 @@ app.command()(ls.ls)
 app.command()(find.find)
 app.command()(show.show)
 app.command()(audit.audit)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command("rebuild-index")(rebuild.rebuild_index)
 app.command()(train.train)
 app.add_typer(nodes.app, name="nodes")

@@ -229,3 +229,25 @@ def test_corrections_change_what_is_found(ask: Callable[..., Any]) -> None:
     assert [one["kind"] for one in ask("correct", "ls")] == ["rename"]
     ask("correct", "undo", "1")
     assert ask("find", "PatientName=doe^jane") == []
+
+
+def test_what_was_backed_up_is_restored(
+    ask: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ask("init")
+    ask("nodes", "add", "PACS", "10.0.0.5", "11112")
+    head = ask("backup", tmp_path / "backup")["trail_hash"]
+    monkeypatch.setenv("RADIOLITH_KEY_FILE", str(home / "root.key"))
+    monkeypatch.setenv("RADIOLITH_HOME", str(tmp_path / "again"))
+    ask("restore", tmp_path / "backup")
+    assert [node["ae_title"] for node in ask("nodes", "ls")] == ["PACS"]
+    assert ask("trail", "verify")["head"] == head
+
+
+def test_the_index_is_rebuilt_from_the_journal(ask: Callable[..., Any], home: Path) -> None:
+    ask("init")
+    ask("import", get_testdata_file("CT_small.dcm", download=False))
+    before = ask("ls")
+    (home / "index.sqlite").rename(home / "index.lost")
+    assert ask("rebuild-index")["entries"] == 1
+    assert ask("ls") == before
