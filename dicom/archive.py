@@ -112,7 +112,7 @@ class StoredInstance:
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax: str
-    """As received; this is the encoding that :meth:`Archive.read` gives back."""
+    """As received; the encoding that :meth:`Archive.read` gives back unless told another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,20 +172,37 @@ class Archive(Protocol):
     def select(self, query: Query) -> Sequence[StoredInstance]:
         """Name the instances that a C-MOVE or C-GET identifier covers."""
 
-    def read(self, instance: StoredInstance) -> AbstractContextManager[memoryview]:
-        """Give the encoded dataset exactly as it was received, verified against its SHA-256.
+    def read(
+        self, instance: StoredInstance, transfer_syntax: str | None = None
+    ) -> AbstractContextManager[memoryview]:
+        """Give the encoded dataset, verified against the SHA-256 of what was received.
 
         The view is valid inside the ``with`` block only.
 
+        Args:
+            instance: one that :meth:`select` named.
+            transfer_syntax: Implicit or Explicit VR Little Endian to have it transcoded
+                (:mod:`dicom.transcode`); None for the very bytes received.
+
         Raises:
-            ArchiveFault: missing, altered or not decodable; nothing wrong is ever handed out.
+            ArchiveFault: missing, altered or not decodable, or 0xC000 where nothing installed
+                decodes its frames; nothing wrong is ever handed out.
         """
 
-    def coerce(self, instance: StoredInstance, dataset: memoryview) -> bytes | None:
-        """Apply corrections for a node that gets coerced datasets; None when there are none."""
+    def coerce(
+        self, instance: StoredInstance, dataset: memoryview, transfer_syntax: str
+    ) -> bytes | None:
+        """Apply corrections for a node that gets coerced datasets; None when there are none.
 
-    def prefetch(self, instances: Sequence[StoredInstance]) -> None:
-        """Hint that these will be read next, in this order."""
+        ``transfer_syntax`` is that of ``dataset``, and of what is given back.
+        """
+
+    def prefetch(self, instance: StoredInstance, transfer_syntax: str | None = None) -> None:
+        """Hint that :meth:`read` will be asked for this soon.
+
+        Raises:
+            ArchiveFault: nothing can be prepared; reading may yet succeed.
+        """
 
     def request_commitment(self, commitment: Commitment) -> None:
         """Record a storage commitment request; its report becomes due later."""

@@ -41,7 +41,7 @@ def get(session: Session, message: Message) -> None:
     except ArchiveFault as fault:
         session.refuse(message, fault.status, fault.comment)
         return
-    retrieval = _Retrieval(session, message, query, instances)
+    retrieval = _Retrieval(session, message, query, len(instances))
     contexts = [
         context for context in session.association.contexts.values() if context.requestor_scp
     ]
@@ -49,7 +49,7 @@ def get(session: Session, message: Message) -> None:
     coerced = node is not None and node.coerced
     scu = StorageScu(session.association, session.archive, contexts, coerced=coerced)
     with retrieval.recorded():
-        for instance in retrieval.each(instances):
+        for instance in retrieval.each(instances, scu):
             retrieval.count(instance, scu.send(instance))
     retrieval.finish()
 
@@ -68,7 +68,7 @@ def move(session: Session, message: Message) -> None:
     except ArchiveFault as fault:
         session.refuse(message, fault.status, fault.comment)
         return
-    retrieval = _Retrieval(session, message, query, instances)
+    retrieval = _Retrieval(session, message, query, len(instances))
     with retrieval.recorded():
         for plan in plan_storage(instances):
             _send_plan(retrieval, plan, destination)
@@ -117,7 +117,7 @@ def _send_over(
     originator = Originator(session.peer.calling_ae, retrieval.message.command.message_id)
     contexts = [context for context in association.contexts.values() if context.requestor_scu]
     scu = StorageScu(association, session.archive, contexts, originator, coerced=node.coerced)
-    for index, instance in enumerate(retrieval.each(plan.instances)):
+    for index, instance in enumerate(retrieval.each(plan.instances, scu)):
         try:
             status = scu.send(instance)
         except AssociationFault as fault:
@@ -132,28 +132,26 @@ def _send_over(
 class _Retrieval:
     """The course of one C-MOVE or C-GET: what was sent, what is announced, what is answered."""
 
-    def __init__(
-        self, session: Session, message: Message, query: Query, instances: Sequence[StoredInstance]
-    ) -> None:
+    def __init__(self, session: Session, message: Message, query: Query, total: int) -> None:
         self.session = session
         self.message = message
         self.is_cancelled = False
         self._query = query
-        self._tally = Tally(len(instances))
+        self._tally = Tally(total)
         self._reported = time.monotonic()
-        ahead = session.options.prefetch
-        self._unannounced = iter(instances[ahead:])
-        session.archive.prefetch(instances[:ahead])
 
-    def each(self, instances: Iterable[StoredInstance]) -> Iterator[StoredInstance]:
-        """Go through instances until the peer cancels, announcing the later ones."""
+    def each(
+        self, instances: Sequence[StoredInstance], scu: StorageScu
+    ) -> Iterator[StoredInstance]:
+        """Go through instances until the peer cancels, announcing the later ones to ``scu``."""
+        unannounced = iter(instances)
+        _announce(scu, islice(unannounced, self.session.options.prefetch))
         for instance in instances:
             self.is_cancelled = self.session.association.cancelled(self.message.command.message_id)
             if self.is_cancelled:
                 return
             yield instance
-            if upcoming := tuple(islice(self._unannounced, 1)):
-                self.session.archive.prefetch(upcoming)
+            _announce(scu, islice(unannounced, 1))
 
     def count(self, instance: StoredInstance, status: int) -> None:
         """Take the status of one sub-operation, and tell the peer now and then."""
@@ -193,3 +191,11 @@ class _Retrieval:
             response = replace(response, has_dataset=True)
             encoded = encode_dataset(identifier, self.message.context.transfer_syntax)
         self.session.association.send(self.message.context.context_id, response, encoded)
+
+
+def _announce(scu: StorageScu, instances: Iterable[StoredInstance]) -> None:
+    for instance in instances:
+        try:
+            scu.announce(instance)
+        except ArchiveFault as fault:
+            _LOGGER.warning("an instance cannot be prepared for sending: %s", fault)

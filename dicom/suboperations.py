@@ -11,7 +11,6 @@ from dicom.association import Association, Command, CommandField, Context
 from dicom.contexts import UNCOMPRESSED_LITTLE
 from dicom.elements import Buffer
 from dicom.status import RetrieveStatus, Status
-from dicom.transcode import TranscodeError, to_uncompressed
 
 _MEDIUM = 0
 _WARNINGS = range(0xB000, 0xC000)
@@ -96,6 +95,16 @@ class StorageScu:
             for context in reversed(contexts)
         }
 
+    def announce(self, instance: StoredInstance) -> None:
+        """Let the archive prepare an instance that will be sent soon.
+
+        Raises:
+            ArchiveFault: the archive can prepare nothing; sending may yet succeed.
+        """
+        syntax = self._choose_syntax(instance)
+        if syntax is not None:
+            self._archive.prefetch(instance, _transcoding(instance, syntax))
+
     def send(self, instance: StoredInstance) -> int:
         """Perform one sub-operation.
 
@@ -114,8 +123,6 @@ class StorageScu:
                 response = self._association.exchange(context_id, self._request(instance), dataset)
         except ArchiveFault as fault:
             return fault.status
-        except TranscodeError:
-            return RetrieveStatus.UNABLE_TO_PROCESS
         return Status.PROCESSING_FAILURE if response.status is None else response.status
 
     def _choose_syntax(self, instance: StoredInstance) -> str | None:
@@ -127,13 +134,9 @@ class StorageScu:
 
     @contextmanager
     def _dataset(self, instance: StoredInstance, syntax: str) -> Iterator[Buffer]:
-        with self._archive.read(instance) as received:
-            dataset: Buffer = received
-            if self._coerced:
-                dataset = self._archive.coerce(instance, received) or received
-            if syntax != instance.transfer_syntax:
-                dataset = to_uncompressed(dataset, instance.transfer_syntax, syntax)
-            yield dataset
+        with self._archive.read(instance, _transcoding(instance, syntax)) as dataset:
+            coerced = self._archive.coerce(instance, dataset, syntax) if self._coerced else None
+            yield dataset if coerced is None else coerced
 
     def _request(self, instance: StoredInstance) -> Command:
         originator = self._originator
@@ -147,3 +150,8 @@ class StorageScu:
             move_originator_ae=originator.ae_title if originator else None,
             move_originator_message_id=originator.message_id if originator else None,
         )
+
+
+def _transcoding(instance: StoredInstance, syntax: str) -> str | None:
+    """Name the syntax to transcode to, None where the peer takes the bytes received."""
+    return None if syntax == instance.transfer_syntax else syntax

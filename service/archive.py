@@ -83,23 +83,27 @@ class ServiceArchive:
             ]
 
     @contextmanager
-    def read(self, instance: StoredInstance) -> Iterator[memoryview]:
-        """Lend the dataset as received, verified."""
-        with _as_dimse(), self._retriever.read(int(instance.handle)) as dataset:
+    def read(
+        self, instance: StoredInstance, transfer_syntax: str | None = None
+    ) -> Iterator[memoryview]:
+        """Lend the dataset, verified: as received, or transcoded by a worker."""
+        with _as_dimse(), self._retriever.read(int(instance.handle), transfer_syntax) as dataset:
             yield dataset
 
-    def coerce(self, instance: StoredInstance, dataset: memoryview) -> bytes | None:
+    def coerce(
+        self, instance: StoredInstance, dataset: memoryview, transfer_syntax: str
+    ) -> bytes | None:
         """Apply the corrections that concern an instance; None when there are none."""
         with _as_dimse():
             changes = self._home.index.corrections.coerced(int(instance.handle))
             if changes is None:
                 return None
-            return coerce.apply(changes, dataset, instance.transfer_syntax)
+            return coerce.apply(changes, dataset, transfer_syntax)
 
-    def prefetch(self, instances: Sequence[StoredInstance]) -> None:
-        """Begin decoding what will be read next."""
+    def prefetch(self, instance: StoredInstance, transfer_syntax: str | None = None) -> None:
+        """Begin reading what will be asked for soon."""
         with _as_dimse():
-            self._retriever.prefetch([int(instance.handle) for instance in instances])
+            self._retriever.prefetch(int(instance.handle), transfer_syntax)
 
     def request_commitment(self, commitment: Commitment) -> None:
         """Record a storage commitment request."""

@@ -10,8 +10,9 @@ All workers accept on one listening socket that the supervisor owns. One connect
 request, and a worker accepts only when a decoding thread is free, so that the kernel hands every
 request to an idle worker; a request whose worker died is sent again by the client.
 
-Packets are JSON in ``SOCK_SEQPACKET``; request ``{"object": hex}``, answer ``{"length", "sha256"}``
-with the descriptor, or ``{"fault", "detail"}`` without one.
+Packets are JSON in ``SOCK_SEQPACKET``; request ``{"place", "id", "transfer_syntax"}`` as in
+:class:`Wanted`, answer ``{"length", "sha256"}`` with the descriptor, or ``{"fault", "detail"}``
+without one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -51,9 +53,27 @@ class DecodeUnavailable(IoFault):
     """No worker answered: none runs, or each one that was asked died."""
 
 
+class Place(Enum):
+    """Where a dataset is sealed."""
+
+    OBJECT = "object"
+    JOURNAL = "journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The dataset that is asked for."""
+
+    place: Place
+    id: bytes
+    """The id of the object or journal entry."""
+    transfer_syntax: str | None = None
+    """The uncompressed one to give it in; None for the bytes received."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A verified dataset and the SHA-256 that it was verified against."""
+    """A dataset, and the SHA-256 that what was received had, and was verified against."""
 
     dataset: bytes
     sha256: bytes
@@ -87,9 +107,9 @@ class DecodeServer:
     """The decoding threads of one worker."""
 
     def __init__(
-        self, listener: socket.socket, decode: Callable[[bytes], Decoded], threads: int
+        self, listener: socket.socket, decode: Callable[[Wanted], Decoded], threads: int
     ) -> None:
-        """Prepare ``threads`` threads that answer with ``decode(object_id)``."""
+        """Prepare ``threads`` threads that answer with ``decode(wanted)``."""
         self._listener = listener
         self._listener.settimeout(_POLL_S)
         self._decode = decode
@@ -121,14 +141,29 @@ class DecodeServer:
 
     def _answer(self, connection: socket.socket) -> None:
         try:
-            request = json.loads(connection.recv(_PACKET_BYTES))
-            decoded = self._decode(bytes.fromhex(request["object"]))
+            decoded = self._decode(_unpack(connection.recv(_PACKET_BYTES)))
             _send_decoded(connection, decoded)
         except OSError as error:
             _log.warning("decode request lost", exc_info=error)
         except Exception as error:  # noqa: BLE001 - the fault is the answer, whatever it is
             _log.warning("decode request failed", exc_info=error)
             _send_fault(connection, error)
+
+
+def _pack(wanted: Wanted) -> bytes:
+    return json.dumps(
+        {
+            "place": wanted.place.value,
+            "id": wanted.id.hex(),
+            "transfer_syntax": wanted.transfer_syntax,
+        }
+    ).encode()
+
+
+def _unpack(packet: bytes) -> Wanted:
+    request = json.loads(packet)
+    place, id_ = Place(request["place"]), bytes.fromhex(request["id"])
+    return Wanted(place, id_, request["transfer_syntax"])
 
 
 def _send_decoded(connection: socket.socket, decoded: Decoded) -> None:
@@ -179,40 +214,40 @@ class DecodeClient:
         self._attempts = attempts
 
     @contextmanager
-    def dataset(self, object_id: bytes, sha256: bytes) -> Iterator[memoryview]:
-        """Lend the dataset of an object, which the worker verified against ``sha256``.
+    def dataset(self, wanted: Wanted, sha256: bytes) -> Iterator[memoryview]:
+        """Lend a dataset; what was received of it, the worker has verified against ``sha256``.
 
         Raises:
-            DataFault: the object is missing or faulty, as its class says, or holds another dataset.
-            IoFault: the store could not be read.
+            DataFault: it is missing, faulty or not decodable, as its class says, or another one.
+            IoFault: store or journal could not be read.
             DecodeUnavailable: no worker answered in time.
         """
-        given, memory = self._ask(object_id)
+        given, memory = self._ask(wanted)
         try:
             if given.sha256 != sha256.hex():
-                raise WrongInstance(f"object {object_id.hex()} holds another dataset")
+                raise WrongInstance(f"{_name(wanted)} holds another dataset")
             with _mapped(memory, given.length) as view:
                 yield view
         finally:
             os.close(memory)
 
-    def _ask(self, object_id: bytes) -> tuple[_Given, int]:
+    def _ask(self, wanted: Wanted) -> tuple[_Given, int]:
         for attempt in range(1, self._attempts + 1):
             try:
-                return self._ask_once(object_id)
+                return self._ask_once(wanted)
             except (ConnectionError, FileNotFoundError) as error:
                 _log.warning("decode request lost", attempt=attempt, exc_info=error)
                 time.sleep(_RETRY_S)
             except TimeoutError as error:
-                raise DecodeUnavailable(f"{object_id.hex()}: no answer in time") from error
-        raise DecodeUnavailable(f"{object_id.hex()}: no worker answered")
+                raise DecodeUnavailable(f"{_name(wanted)}: no answer in time") from error
+        raise DecodeUnavailable(f"{_name(wanted)}: no worker answered")
 
-    def _ask_once(self, object_id: bytes) -> tuple[_Given, int]:
+    def _ask_once(self, wanted: Wanted) -> tuple[_Given, int]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             connection.settimeout(self._timeout_s)
             with _address(self._path) as address:
                 connection.connect(address)
-            connection.send(json.dumps({"object": object_id.hex()}).encode())
+            connection.send(_pack(wanted))
             packet, memories, _, _ = socket.recv_fds(connection, _PACKET_BYTES, 1)
         if not packet:
             raise ConnectionResetError("the worker went away")
@@ -220,6 +255,10 @@ class DecodeClient:
         if "fault" in answer:
             raise _FAULTS[answer["fault"]](answer["detail"])
         return _Given(answer["length"], answer["sha256"]), memories[0]
+
+
+def _name(wanted: Wanted) -> str:
+    return f"{wanted.place.value} {wanted.id.hex()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,21 @@
-"""Giving datasets back: from the journal here, from objects by way of the workers, ahead of need.
+"""Giving datasets back, ahead of need: from the journal here, all else by way of the workers.
 
-A handle is a revision's number as text. Where its bytes are is looked up at each read, since a
-worker may archive an instance, and a re-encryption move it, between selection and reading.
+Workers decode objects, and transcode: no image is ever decoded in this process. Where a revision's
+bytes are is looked up at each read, since a worker may archive an instance, and a re-encryption
+move it, between selection and reading.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from threading import Lock
 from typing import Final
 
-from service.decode_server import DecodeClient
+from service.decode_server import DecodeClient, Place, Wanted
 from service.errors import Missing
 from service.home import Home
 from service.index import Servable
@@ -29,6 +30,9 @@ _LOOKS: Final = 3
 
 Lent = tuple[memoryview, ExitStack]
 """A dataset, and what frees it."""
+
+Reading = tuple[int, str | None]
+"""A revision, and the transfer syntax to give it in; None for the bytes received."""
 
 
 class Retriever:
@@ -47,45 +51,52 @@ class Retriever:
         self._ahead.clear()
 
     @contextmanager
-    def read(self, revision: int) -> Iterator[memoryview]:
-        """Lend the dataset of a revision, as received and verified against its SHA-256.
+    def read(self, revision: int, transfer_syntax: str | None = None) -> Iterator[memoryview]:
+        """Lend the dataset of a revision, verified against the SHA-256 of the bytes received.
+
+        Args:
+            revision: its number.
+            transfer_syntax: an uncompressed one to transcode to; None for the bytes received.
 
         Raises:
             DataFault: it is missing, altered or not decodable.
             IoFault: it cannot be read now.
         """
-        ready = self._ahead.take(revision)
-        view, held = ready.result() if ready is not None else self._lend(revision)
+        ready = self._ahead.take((revision, transfer_syntax))
+        lent = ready.result() if ready is not None else self._lend(revision, transfer_syntax)
+        view, held = lent
         with held:
             yield view
 
-    def prefetch(self, revisions: Sequence[int]) -> None:
-        """Begin reading the next ``retrieve.prefetch`` of these, as far as memory allows."""
-        for revision in revisions[: self._home.settings.retrieve.prefetch]:
-            length = self._home.index.revisions.get(revision).servable.length
-            self._ahead.put(revision, length, partial(self._pool.submit, self._lend, revision))
+    def prefetch(self, revision: int, transfer_syntax: str | None = None) -> None:
+        """Begin reading what :meth:`read` will ask for, as far as memory allows."""
+        length = self._home.index.revisions.get(revision).servable.length
+        start = partial(self._pool.submit, self._lend, revision, transfer_syntax)
+        self._ahead.put((revision, transfer_syntax), length, start)
 
-    def _lend(self, revision: int) -> Lent:
+    def _lend(self, revision: int, transfer_syntax: str | None) -> Lent:
         for look in range(1, _LOOKS + 1):
             servable = self._home.index.revisions.get(revision).servable
             held = ExitStack()
             try:
-                return held.enter_context(self._open(servable)), held
+                return held.enter_context(self._open(servable, transfer_syntax)), held
             except Missing:
                 if look == _LOOKS:
                     raise
         raise AssertionError("unreachable")
 
-    @contextmanager
-    def _open(self, servable: Servable) -> Iterator[memoryview]:
+    def _open(
+        self, servable: Servable, transfer_syntax: str | None
+    ) -> AbstractContextManager[memoryview]:
         if servable.object_id is not None:
-            with self._client.dataset(servable.object_id, servable.sha256) as view:
-                yield view
-        else:
-            path = entry_path(self._home.journal, servable.entry_id)
-            with JournalReader(path, self._home.keys) as entry:
-                dataset = entry.dataset()
-            yield memoryview(dataset)
+            wanted = Wanted(Place.OBJECT, servable.object_id, transfer_syntax)
+            return self._client.dataset(wanted, servable.sha256)
+        if transfer_syntax is not None:
+            wanted = Wanted(Place.JOURNAL, servable.entry_id, transfer_syntax)
+            return self._client.dataset(wanted, servable.sha256)
+        path = entry_path(self._home.journal, servable.entry_id)
+        with JournalReader(path, self._home.keys) as entry:
+            return nullcontext(memoryview(entry.dataset()))
 
 
 class _Ahead:
@@ -94,34 +105,54 @@ class _Ahead:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = Lock()
-        self._pending: OrderedDict[int, tuple[int, Future[Lent]]] = OrderedDict()
+        self._pending: OrderedDict[Reading, tuple[int, Future[Lent]]] = OrderedDict()
         self._bytes = 0
 
-    def put(self, revision: int, length: int, start: Callable[[], Future[Lent]]) -> None:
-        """Start reading a revision of ``length`` bytes, unless it is pending or has no room."""
+    def put(self, reading: Reading, length: int, start: Callable[[], Future[Lent]]) -> None:
+        """Start a reading of ``length`` bytes, unless it is pending or has no room.
+
+        What turns out longer, as decompressed images do, is counted when it is there, and freed
+        again where it has no room.
+        """
         with self._lock:
-            if revision in self._pending or length > self._limit:
+            if reading in self._pending or length > self._limit:
                 return
             while self._bytes + length > self._limit:
-                self._drop()
-            self._pending[revision] = (length, start())
+                self._drop(next(iter(self._pending)))
+            pending = start()
+            self._pending[reading] = (length, pending)
             self._bytes += length
+        pending.add_done_callback(partial(self._weigh, reading))
 
-    def take(self, revision: int) -> Future[Lent] | None:
-        """Hand over what was started for a revision; freeing it is the caller's from now on."""
+    def take(self, reading: Reading) -> Future[Lent] | None:
+        """Hand over what was started for a reading; freeing it is the caller's from now on."""
         with self._lock:
-            length, pending = self._pending.pop(revision, (0, None))
+            length, pending = self._pending.pop(reading, (0, None))
             self._bytes -= length
             return pending
 
     def clear(self) -> None:
         """Free everything."""
         with self._lock:
-            while self._pending:
-                self._drop()
+            for reading in list(self._pending):
+                self._drop(reading)
 
-    def _drop(self) -> None:
-        _, (length, pending) = self._pending.popitem(last=False)
+    def _weigh(self, reading: Reading, done: Future[Lent]) -> None:
+        """Count what a finished reading really takes."""
+        if done.cancelled() or done.exception() is not None:
+            return
+        with self._lock:
+            length, pending = self._pending.get(reading, (0, None))
+            if pending is not done:
+                return
+            actual = len(done.result()[0])
+            self._bytes += actual - length
+            self._pending[reading] = (actual, done)
+            if self._bytes > self._limit:
+                self._drop(reading)
+
+    def _drop(self, reading: Reading) -> None:
+        length, pending = self._pending.pop(reading)
         self._bytes -= length
         pending.add_done_callback(_free)
 

@@ -24,14 +24,14 @@ import structlog
 
 import models.registry
 from service import logs
-from service.decode_server import Decoded, DecodeServer
+from service.decode import decoder
+from service.decode_server import DecodeServer
 from service.encode import Codec, Reception, Sealed, seal
 from service.errors import Fault, Unknown
 from service.home import Home
 from service.index import Journalled
 from service.lifeline import follow
 from service.sealing.journal import JournalReader, entry_path, remove_entry
-from service.sealing.reader import ObjectReader
 
 DECODE_THREADS: Final = 2
 """Decoding threads of one worker: one reads and opens an object while another decodes."""
@@ -130,17 +130,6 @@ def drain(home: Home, codec: Codec, progress: Callable[[int], None] = lambda _: 
         total += done
         progress(total)
     return total
-
-
-def decoder(home: Home, codec: Codec) -> Callable[[bytes], Decoded]:
-    """Give the function that a decode server answers with."""
-
-    def decode(object_id: bytes) -> Decoded:
-        with home.store.open(object_id) as file:
-            reader = ObjectReader(file, home.keys, object_id, codec.predictors)
-            return Decoded(reader.dataset(), reader.received.sha256)
-
-    return decode
 
 
 def main(given: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +23,7 @@ from dicom.archive import (
 )
 from dicom.attributes import read_attributes
 from dicom.matching import ListOfUid, SingleValue, matches, parse_identifier
+from dicom.transcode import TranscodeError, to_uncompressed
 
 LEVEL_KEYS = {
     "PATIENT": "PatientID",
@@ -84,12 +85,13 @@ class MemoryArchive:
     nodes: dict[str, Node] = field(default_factory=dict)
     store_fault: ArchiveFault | None = None
     read_faults: dict[str, ArchiveFault] = field(default_factory=dict)
-    coercions: dict[str, bytes] = field(default_factory=dict)
+    coercions: dict[str, Callable[[bytes, str], bytes]] = field(default_factory=dict)
+    """What is done to a dataset and its transfer syntax for coerced nodes, by instance."""
     kept: dict[str, Kept] = field(default_factory=dict)
     aborted: list[StoreRequest] = field(default_factory=list)
     something_aborted: threading.Event = field(default_factory=threading.Event)
     fragments: int = 0
-    prefetched: list[str] = field(default_factory=list)
+    prefetched: list[tuple[str, str | None]] = field(default_factory=list)
     retrievals: list[tuple[Query, int, int]] = field(default_factory=list)
     requested: list[Commitment] = field(default_factory=list)
     due: list[Commitment] = field(default_factory=list)
@@ -130,16 +132,29 @@ class MemoryArchive:
         return [kept.instance for kept in self._selected(query)]
 
     @contextmanager
-    def read(self, instance: StoredInstance) -> Iterator[memoryview]:
+    def read(
+        self, instance: StoredInstance, transfer_syntax: str | None = None
+    ) -> Iterator[memoryview]:
         if instance.handle in self.read_faults:
             raise self.read_faults[instance.handle]
-        yield memoryview(self.kept[instance.handle].data)
+        received = memoryview(self.kept[instance.handle].data)
+        if transfer_syntax is None:
+            yield received
+            return
+        try:
+            transcoded = to_uncompressed(received, instance.transfer_syntax, transfer_syntax)
+        except TranscodeError as error:
+            raise ArchiveFault(0xC000, "cannot be transcoded") from error
+        yield memoryview(transcoded)
 
-    def coerce(self, instance: StoredInstance, dataset: memoryview) -> bytes | None:
-        return self.coercions.get(instance.handle)
+    def coerce(
+        self, instance: StoredInstance, dataset: memoryview, transfer_syntax: str
+    ) -> bytes | None:
+        change = self.coercions.get(instance.handle)
+        return None if change is None else change(bytes(dataset), transfer_syntax)
 
-    def prefetch(self, instances: Sequence[StoredInstance]) -> None:
-        self.prefetched += [instance.handle for instance in instances]
+    def prefetch(self, instance: StoredInstance, transfer_syntax: str | None = None) -> None:
+        self.prefetched.append((instance.handle, transfer_syntax))
 
     def request_commitment(self, commitment: Commitment) -> None:
         self.requested.append(commitment)

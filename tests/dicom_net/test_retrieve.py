@@ -116,7 +116,7 @@ def test_get_gives_the_stored_bytes(memory: Served, model: str) -> None:
     kept = memory.archive.kept
     assert received.data == [one.data for one in kept.values()]
     assert set(received.syntaxes) == {EXPLICIT}
-    assert memory.archive.prefetched == list(kept)
+    assert memory.archive.prefetched == [(handle, None) for handle in kept]
     assert [done[1:] for done in memory.archive.retrievals] == [(6, 0)]
 
 
@@ -138,6 +138,7 @@ def test_get_falls_back_to_an_uncompressed_syntax(memory: Served) -> None:
     (uid,) = fill(memory.archive)
     received = Received()
     assert counts(get(memory, received, IMPLICIT)[0]) == (0x0000, 1, 0, 0)
+    assert memory.archive.prefetched == [(uid, IMPLICIT)]
     assert received.syntaxes == [IMPLICIT]
     out = DicomBytesIO(received.data[0])
     assert dcmread(out, force=True).PixelData == bytes(range(256)) * 32
@@ -279,7 +280,7 @@ def test_move_to_a_destination_that_leaves(memory: Served, free_port: int) -> No
 
 def test_move_gives_a_coerced_node_the_corrected_dataset(memory: Served, free_port: int) -> None:
     first, second = fill(memory.archive, 2)
-    memory.archive.coercions[first] = b"corrected bytes."
+    memory.archive.coercions[first] = lambda dataset, syntax: b"corrected bytes."
     received = Received()
     with destination(memory, free_port, received, (CT, [EXPLICIT]), coerced=True):
         move(memory)
@@ -293,11 +294,23 @@ def test_move_gives_a_coerced_node_the_corrected_dataset(memory: Served, free_po
 
 def test_get_gives_a_coerced_node_the_corrected_dataset(memory: Served) -> None:
     (uid,) = fill(memory.archive)
-    memory.archive.coercions[uid] = b"corrected bytes."
+    memory.archive.coercions[uid] = lambda dataset, syntax: b"corrected bytes."
     memory.archive.nodes["PYNETDICOM"] = Node("PYNETDICOM", "127.0.0.1", 1, coerced=True)
     received = Received()
     get(memory, received, EXPLICIT)
     assert received.data == [b"corrected bytes."]
+
+
+def test_what_is_corrected_is_the_dataset_in_the_syntax_that_the_peer_takes(
+    memory: Served,
+) -> None:
+    (uid,) = fill(memory.archive)
+    memory.archive.coercions[uid] = lambda dataset, syntax: syntax.encode() + b" " + dataset[:8]
+    memory.archive.nodes["PYNETDICOM"] = Node("PYNETDICOM", "127.0.0.1", 1, coerced=True)
+    received = Received()
+    get(memory, received, IMPLICIT)
+    sop_class_uid = bytes.fromhex("0800 1600 1a000000")  # its length in four bytes: implicit VR
+    assert received.data == [IMPLICIT.encode() + b" " + sop_class_uid]
 
 
 def test_move_cancelled(memory: Served, free_port: int) -> None:

@@ -16,6 +16,8 @@ from service.decode_server import (
     Decoded,
     DecodeServer,
     DecodeUnavailable,
+    Place,
+    Wanted,
     listen,
 )
 from service.errors import Missing, WrongInstance
@@ -23,11 +25,15 @@ from service.errors import Missing, WrongInstance
 DATASETS = {bytes([n]) * 16: os.urandom(n * 100_000) for n in range(4)}
 
 
-def _decode(object_id: bytes) -> Decoded:
-    if object_id not in DATASETS:
-        raise Missing(f"no object {object_id.hex()}")
-    dataset = DATASETS[object_id]
+def _decode(wanted: Wanted) -> Decoded:
+    if wanted.id not in DATASETS:
+        raise Missing(f"no object {wanted.id.hex()}")
+    dataset = DATASETS[wanted.id]
     return Decoded(dataset, hashlib.sha256(dataset).digest())
+
+
+def _object(object_id: bytes) -> Wanted:
+    return Wanted(Place.OBJECT, object_id)
 
 
 @pytest.fixture
@@ -48,20 +54,20 @@ def test_datasets_of_all_lengths_come_whole_and_nobody_can_write_to_them(
     client: DecodeClient,
 ) -> None:
     for object_id, dataset in DATASETS.items():
-        with client.dataset(object_id, hashlib.sha256(dataset).digest()) as view:
+        with client.dataset(_object(object_id), hashlib.sha256(dataset).digest()) as view:
             assert view == dataset
             assert view.readonly
 
 
 def test_a_fault_of_the_worker_is_named(client: DecodeClient) -> None:
-    with pytest.raises(Missing, match="no object"), client.dataset(b"?" * 16, b""):
+    with pytest.raises(Missing, match="no object"), client.dataset(_object(b"?" * 16), b""):
         pass
 
 
 def test_another_dataset_than_the_row_says_is_never_handed_out(client: DecodeClient) -> None:
     with (
         pytest.raises(WrongInstance, match="holds another"),
-        client.dataset(bytes([1]) * 16, b"0" * 32),
+        client.dataset(_object(bytes([1]) * 16), b"0" * 32),
     ):
         pass
 
@@ -70,7 +76,7 @@ def test_no_descriptor_is_left_open(client: DecodeClient) -> None:
     def lend() -> None:
         object_id = bytes([2]) * 16
         digest = hashlib.sha256(DATASETS[object_id]).digest()
-        with client.dataset(object_id, digest):
+        with client.dataset(_object(object_id), digest):
             pass
 
     lend()
@@ -105,7 +111,7 @@ def test_a_worker_that_dies_over_a_request_is_asked_again(
 
     restarting = threading.Thread(target=restart)
     restarting.start()
-    with client.dataset(bytes([1]) * 16, digest) as view:
+    with client.dataset(_object(bytes([1]) * 16), digest) as view:
         assert view == DATASETS[bytes([1]) * 16]
     restarting.join()
     server.stop()
@@ -113,7 +119,7 @@ def test_a_worker_that_dies_over_a_request_is_asked_again(
 
 def test_without_any_worker_the_fault_says_so(tmp_path: Path) -> None:
     client = DecodeClient(tmp_path / "none.sock", timeout_s=1)
-    with pytest.raises(DecodeUnavailable), client.dataset(b"0" * 16, b""):
+    with pytest.raises(DecodeUnavailable), client.dataset(_object(b"0" * 16), b""):
         pass
 
 
@@ -125,6 +131,6 @@ def test_the_folder_of_the_socket_may_have_a_long_path(tmp_path: Path) -> None:
         server.start()
         digest = hashlib.sha256(DATASETS[bytes([1]) * 16]).digest()
         client = DecodeClient(folder / "decode.sock", timeout_s=10)
-        with client.dataset(bytes([1]) * 16, digest) as view:
+        with client.dataset(_object(bytes([1]) * 16), digest) as view:
             assert view == DATASETS[bytes([1]) * 16]
         server.stop()

@@ -9,13 +9,14 @@ from pydicom.dataset import Dataset
 
 from dicom.archive import ArchiveFault, Model, Node, Peer, Query, Right, StoredInstance
 from service.archive import ServiceArchive
+from service.decode import decoder
 from service.decode_server import DecodeServer, listen
 from service.encode import Codec
 from service.home import Home
 from service.index import Author, patient
 from service.retrieve import Retriever
-from service.worker import decoder, drain
-from tests.service.made import dataset, only, take
+from service.worker import drain
+from tests.service.made import EXPLICIT, dataset, only, take
 
 PEER = Peer("MODALITY", "RADIOLITH", "127.0.0.1")
 
@@ -73,8 +74,8 @@ def test_what_is_read_ahead_is_handed_out_once_and_freed(
 ) -> None:
     numbers = [take(home, dataset(f"1.2.{n}", seed=n), f"1.2.{n}").revision_id for n in range(6)]
     drain(home, codec)
-    retriever.prefetch(numbers)
-    retriever.prefetch(numbers)
+    for number in numbers * 2:
+        retriever.prefetch(number)
     for n, number in enumerate(numbers):
         for _ in range(2):
             with retriever.read(number) as view:
@@ -89,7 +90,8 @@ def test_reading_ahead_stays_within_its_memory(folder: object, home: Home, codec
         numbers = [
             take(small, dataset(f"1.2.{n}", seed=n), f"1.2.{n}").revision_id for n in range(4)
         ]
-        retriever.prefetch(numbers)
+        for number in numbers:
+            retriever.prefetch(number)
         assert retriever._ahead._bytes <= 2 * length + 10
         for n, number in enumerate(numbers):
             with retriever.read(number) as view:
@@ -140,11 +142,11 @@ def test_the_facade_finds_selects_and_corrects(home: Home, codec: Codec) -> None
         assert match.attributes.PatientID == "P1"
         (instance,) = archive.select(query)
         with archive.read(instance) as view:
-            assert archive.coerce(instance, view) is None
+            assert archive.coerce(instance, view, EXPLICIT) is None
             home.index.corrections.rename(
                 patient("P1"), {"PatientName": "Winter^Wanda"}, Author("admin", "typing error")
             )
-            changed = archive.coerce(instance, view)
+            changed = archive.coerce(instance, view, EXPLICIT)
         assert changed is not None
         again = dcmread(BytesIO(changed), force=True)
         assert (again.PatientName, again.PatientID) == ("Winter^Wanda", "P1")
