@@ -120,6 +120,28 @@ class Corrections:
             reapply(connection)
             trail.append(connection, "correction undone", {"correction": correction, "by": by})
 
+    def restore(self, corrections: Sequence[Corrected]) -> None:
+        """Enter corrections again as they were made, into an index that has none."""
+        rows = [
+            {
+                "kind": one.kind,
+                "details": json.dumps(one.details),
+                "by": one.by,
+                "at": one.at,
+                "reason": one.reason,
+                "undone_by": one.undone_by,
+                "undone_at": one.undone_at,
+            }
+            for one in corrections
+        ]
+        if not rows:
+            return
+        with self._database.write() as connection:
+            for row in rows:
+                connection.execute(insert(Correction).values(**row))
+            reapply(connection)
+            trail.append(connection, "corrections restored", {"count": len(rows)})
+
     def list(self) -> list[Corrected]:
         """Give all corrections, undone ones too, in the order they were made."""
         with self._database.read() as connection:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
@@ -13,7 +15,8 @@ from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, ma
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from service.errors import Busy, IndexFault, OutOfSpace
+from service.errors import Busy, Conflict, IndexFault, OutOfSpace
+from service.files import sync_folder
 
 _FULL: Final = 2
 """SQLite's number for ``synchronous=FULL``: every commit is on the disk before it returns."""
@@ -23,6 +26,9 @@ _RACED: Final = ("40001", "40P01")
 
 _POOL: Final = 64
 """Connections at most: one for each association thread of a receiver that is in a query."""
+
+_PRIVATE: Final = 0o600
+"""Mode of files that hold patients' names in the clear."""
 
 _KEPT: Final = 4
 """Connections that stay open to a server: each is a process there, of 100 by default."""
@@ -78,6 +84,24 @@ class Database:
         with _faults(), self._reader.begin() as opened:
             yield opened
 
+    def copy(self, target: Path) -> None:
+        """Copy a SQLite database to a new file, consistent and durable, while others write.
+
+        Raises:
+            Conflict: the database is no SQLite file: its server has tools of its own.
+            FileExistsError: there is such a file already.
+            IndexFault: the database failed.
+        """
+        if not self.is_sqlite:
+            raise Conflict(f"back up {self.url.get_backend_name()} with its own tools")
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL, _PRIVATE))
+        with _faults(), self._engine.connect() as opened, closing(sqlite3.connect(target)) as copy:
+            source: Any = opened.connection.driver_connection
+            source.backup(copy)
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
+        sync_folder(target.parent)
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
@@ -115,6 +139,10 @@ def _engine(url: str) -> Engine:
 
 
 def _sqlite_engine(url: str, busy_timeout_s: float) -> Engine:
+    path = make_url(url).database
+    if path:
+        # SQLite gives its write-ahead log the mode of the database file.
+        os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
     engine = create_engine(
         url,
         hide_parameters=True,

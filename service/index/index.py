@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from sqlalchemy import func, make_url, select
 from dicom.archive import Match, Query
 from service.errors import Missing
 from service.index import coverage, intake, query, schema
-from service.index.attributes import attributes_of
+from service.index.attributes import Attributes, attributes_of
 from service.index.claims import Claims, Journalled
 from service.index.commitments import Commitments
 from service.index.corrections import Corrections
@@ -28,7 +29,7 @@ from service.index.trail import Trail
 from service.records import ObjectFacts, Received
 
 _RACES: Final = 10
-"""Attempts at a transaction that others beat: each attempt finds the rows that it lost to."""
+"""Lost races before giving up: each new attempt finds the rows that the one before lost to."""
 
 
 class Index:
@@ -84,14 +85,14 @@ class Index:
             IoFault: it could not be made durable; nothing of it is kept.
         """
         kept = attributes_of(attributes)
-        for attempt in range(1, _RACES + 1):
-            try:
-                with self._database.write() as connection:
-                    return intake.add(connection, received, kept, self._policy)
-            except Raced:
-                if attempt == _RACES:
-                    raise
-        raise AssertionError("unreachable")
+        for _ in range(_RACES):
+            with suppress(Raced):
+                return self._add(received, kept)
+        return self._add(received, kept)
+
+    def _add(self, received: Received, attributes: Attributes) -> Added:
+        with self._database.write() as connection:
+            return intake.add(connection, received, attributes, self._policy)
 
     def claim(self, worker: str, limit: int, lease_s: float) -> list[Journalled]:
         """Take up to ``limit`` journalled revisions for ``lease_s`` seconds, the oldest first."""
@@ -136,6 +137,15 @@ class Index:
             ArchiveFault: 0xA900: the identifier does not fit its level and model.
         """
         return coverage.cover(self._database, asked)
+
+    def copy(self, target: Path) -> None:
+        """Copy the whole index to a new SQLite file, consistent and durable, while it is in use.
+
+        Raises:
+            Conflict: the index is on a database server, which has tools of its own for that.
+            FileExistsError: there is such a file already.
+        """
+        self._database.copy(target)
 
     def last_sequence(self) -> int:
         """Give the largest receive sequence in the index, 0 while it is empty."""

@@ -142,6 +142,14 @@ def part(attributes: Attributes, level: Level) -> Attributes:
     }
 
 
-def supported(names: Iterable[str], level: Level) -> frozenset[str]:
-    """Give the tags of configured names that a level can answer: its own and those above it."""
-    return frozenset(tag for tag in map(tag_of, names) if home(tag) <= level)
+def answerable(names: Iterable[str], level: Level) -> frozenset[str]:
+    """Give the tags of attributes that a level is to answer.
+
+    Raises:
+        ValueError: a name is no attribute, or one of a lower level, which has many values here.
+    """
+    tags = {tag_of(name): name for name in names}
+    for tag, name in tags.items():
+        if home(tag) > level:
+            raise ValueError(f"{name} is an attribute of the {home(tag).name} level")
+    return frozenset(tags)

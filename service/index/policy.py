@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from config.errors import SettingsError
 from config.settings import Settings
-from service.index.levels import REQUIRED_KEYS, Level, supported
+from service.index.levels import REQUIRED_KEYS, Level, answerable
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Policy:
         """Take the choices out of an archive's settings.
 
         Raises:
-            ValueError: a return key is no attribute.
+            SettingsError: a return key is no attribute, or not one of its level.
         """
         query = settings.query
         names = {
@@ -41,7 +42,14 @@ class Policy:
         return cls(
             serve=settings.duplicates.serve,
             ae_title=settings.service.ae_title,
-            keys={level: REQUIRED_KEYS[level] | supported(names[level], level) for level in Level},
+            keys={level: _answerable(names[level], level) for level in Level},
             page=query.page,
             busy_timeout_s=settings.index.busy_timeout_s,
         )
+
+
+def _answerable(names: Iterable[str], level: Level) -> frozenset[str]:
+    try:
+        return REQUIRED_KEYS[level] | answerable(names, level)
+    except ValueError as error:
+        raise SettingsError(f"query.{level.name.lower()}_keys: {error}") from None

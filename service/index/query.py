@@ -43,8 +43,15 @@ from service.index.policy import Policy
 from service.index.tables import Instance, Patient, Revision, Series, Study
 
 LEVEL_KEY: Final = tag_of("QueryRetrieveLevel")
-_CONTROL_KEYS: Final = frozenset({LEVEL_KEY, SPECIFIC_CHARACTER_SET, tag_of("QueryRetrieveView")})
-"""Of the identifier itself: they say how to read it, and match nothing."""
+_CONTROL_KEYS: Final = frozenset(
+    {
+        LEVEL_KEY,
+        SPECIFIC_CHARACTER_SET,
+        tag_of("QueryRetrieveView"),
+        tag_of("TimezoneOffsetFromUTC"),
+    }
+)
+"""Of the identifier itself: they say how to read it, and match nothing (PS3.4 C.4.1.1.3)."""
 
 _FOLDED: Final = {
     PATIENT_ID: Patient.patient_id_folded,
@@ -124,7 +131,7 @@ def _keys(identifier: Dataset) -> list[Key]:
     keys = []
     for element in identifier:
         tag = f"{int(element.tag):08X}"
-        if tag in _CONTROL_KEYS or tag.endswith("0000"):
+        if tag in _CONTROL_KEYS or element.tag.element == 0 or element.tag.is_private_creator:
             continue
         condition = parse_key(int(element.tag), element.VR, element.value)
         items = element.value[0] if element.VR == "SQ" and element.value else None

@@ -10,7 +10,7 @@ from sqlalchemy import ClauseElement, Connection, Engine, Executable, create_eng
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from service.index import Index, Level, Policy
-from service.index.levels import REQUIRED_KEYS, supported
+from service.index.levels import REQUIRED_KEYS, answerable
 
 POSTGRESQL = os.environ.get("TEST_POSTGRESQL_URL")
 """A PostgreSQL database of its own for these tests, such as postgresql+psycopg://...; emptied."""
@@ -23,7 +23,7 @@ KEYS = {
 }
 POLICY = Policy(
     keys={
-        level: REQUIRED_KEYS[level] | supported(names.split(), level)
+        level: REQUIRED_KEYS[level] | answerable(names.split(), level)
         for level, names in KEYS.items()
     },
     page=7,

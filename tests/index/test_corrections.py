@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dicom.archive import Model
@@ -96,6 +98,19 @@ def test_corrections_are_listed_with_who_when_and_why(two: Index) -> None:
     assert one.at <= one.undone_at
     events = [entry.event for entry in two.trail.entries()]
     assert events[-2:] == ["correction", "correction undone"]
+
+
+def test_corrections_are_restored_into_another_index(two: Index, tmp_path: Path) -> None:
+    two.corrections.merge(JANE, JOHN, AUTHOR)
+    two.corrections.undo(two.corrections.rename(JOHN, {"PatientSex": "O"}, AUTHOR), "admin")
+    kept = two.corrections.list()
+    other = Index.open(f"sqlite:///{tmp_path / 'other.sqlite'}", create=True)
+    add(other, StudyInstanceUID="1.1")
+    add(other, PatientID="P2", StudyInstanceUID="1.3")
+    other.corrections.restore(kept)
+    assert shown(other) == {"P2": ["1.1", "1.3"]}
+    assert other.corrections.list() == kept
+    other.close()
 
 
 def test_corrections_that_make_no_sense_are_refused(two: Index) -> None:

@@ -1,0 +1,54 @@
+"""Copies of an index in a SQLite file: whole, or of what no object or journal entry tells."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from service.errors import IndexFault
+
+CARRIED: Final = ("nodes", "commitments", "commitment_items", "trail", "trail_head")
+"""Tables that nothing sealed could restore. Corrections and decisions have notes of their own."""
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a database that may be in use, in one consistent state, to a new file.
+
+    Raises:
+        IndexFault: it cannot be read, or the copy not written.
+    """
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as read,
+            closing(sqlite3.connect(target)) as written,
+        ):
+            read.backup(written)
+    except sqlite3.Error as error:
+        raise IndexFault(f"the index cannot be copied: {error}") from error
+
+
+def carry_over(source: Path, target: Path) -> bool:
+    """Replace nodes, commitments and trail of an index by those of another of the same schema.
+
+    Returns:
+        False, and nothing is changed, where the source cannot be read or has another schema.
+    """
+    try:
+        with closing(sqlite3.connect(target, isolation_level=None)) as connection:
+            connection.execute("ATTACH ? AS source", (f"file:{source}?mode=ro",))
+            connection.execute("BEGIN IMMEDIATE")
+            if _schema(connection, "source") != _schema(connection, "main"):
+                return False
+            for table in CARRIED:
+                connection.execute(f"DELETE FROM main.{table}")  # noqa: S608 - our own names
+                connection.execute(f"INSERT INTO main.{table} SELECT * FROM source.{table}")  # noqa: S608
+            connection.execute("COMMIT")
+    except sqlite3.Error:
+        return False
+    return True
+
+
+def _schema(connection: sqlite3.Connection, database: str) -> list[tuple[str]]:
+    return connection.execute(f"SELECT version_num FROM {database}.alembic_version").fetchall()  # noqa: S608
