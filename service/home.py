@@ -25,6 +25,7 @@ from service.store import LocalStore, ObjectStore
 KEYRING: Final = "keyring.json"
 INDEX: Final = "index.sqlite"
 RUN: Final = "run"
+NOTES: Final = "notes"
 ROOT_KEY: Final = "root.key"
 KEY_LOCK: Final = "keys.lock"
 SERVE_LOCK: Final = "serve.lock"
@@ -68,6 +69,7 @@ class Home:
         self.index = Index.open(index_url(settings), Policy.of(settings))
         self.store: ObjectStore = LocalStore(settings.store.path)
         self.journal = settings.receive.journal_path
+        self.notes = notes_folder(settings)
         self.run = run_folder(settings)
         self.sequence = ReceiveSequence(self.run / "sequence")
 
@@ -163,6 +165,11 @@ def _take(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def notes_folder(settings: Settings) -> Path:
+    """Name the folder of the notes, in the object store (:mod:`service.decisions`)."""
+    return settings.store.path / NOTES
 
 
 def run_folder(settings: Settings) -> Path:

@@ -21,6 +21,7 @@ from service.index import RevisionFacts
 from service.keys import ArchiveKey
 from service.sealing.clear import read_clear
 from service.sealing.journal import JournalReader, entry_ids, entry_path
+from service.sealing.note import note_ids, note_key, read_note, remove_note, write_note
 from service.sealing.reader import ObjectReader
 
 _UNREADABLE: Final = b""
@@ -46,6 +47,8 @@ class Reencrypted:
     resealed: int = 0
     bytes: int = 0
     """Of the new objects."""
+    notes: int = 0
+    """Decisions (:mod:`service.decisions`) sealed again."""
     removed: int = 0
     """Old objects, left by an earlier run that was interrupted, that went now."""
     faults: list[NotResealed] = field(default_factory=list)
@@ -83,7 +86,19 @@ def reencrypt(
             done.faults.append(_fault(revision, fault))
         progress(number, total)
         time.sleep(pause_s)
+    done.notes = _reseal_notes(home, active)
     return done
+
+
+def _reseal_notes(home: Home, active: bytes) -> int:
+    """Seal notes again; one that a crash leaves twice is replayed once, by its sequence."""
+    resealed = 0
+    for note_id in list(note_ids(home.notes)):
+        if note_key(home.notes, note_id) != active:
+            write_note(home.notes, home.keys, read_note(home.notes, home.keys, note_id))
+            remove_note(home.notes, note_id)
+            resealed += 1
+    return resealed
 
 
 def _under_other_keys(home: Home, active: bytes) -> Iterator[RevisionFacts]:
@@ -134,6 +149,8 @@ class KeyUse:
     """Counted in the store itself: also those that no row names."""
     entries: int
     """Journal entries."""
+    notes: int
+    """Notes of decisions."""
 
 
 def count_keys(home: Home) -> list[KeyUse]:
@@ -142,7 +159,7 @@ def count_keys(home: Home) -> list[KeyUse]:
     Raises:
         IoFault: the store or the journal cannot be read.
     """
-    objects, entries = Counter(_object_keys(home)), Counter(_entry_keys(home))
+    objects, entries, notes = (Counter(keys) for keys in _all_keys(home))
     return [
         KeyUse(
             key.key_id,
@@ -150,6 +167,7 @@ def count_keys(home: Home) -> list[KeyUse]:
             key.created_at,
             objects[key.key_id],
             entries[key.key_id],
+            notes[key.key_id],
         )
         for key in home.keys.keyring.keys
     ]
@@ -168,24 +186,40 @@ def retire(home: Home, name: str) -> ArchiveKey:
     """
     key = home.keys.keyring.find(name)
     with home.retiring():
-        objects, entries = Counter(_object_keys(home)), Counter(_entry_keys(home))
-        _require_unused(key.key_id, objects, entries)
+        for what, keys in zip(
+            ("objects", "journal entries", "notes"), _all_keys(home), strict=True
+        ):
+            _require_unused(key.key_id, what, Counter(keys))
         home.keys.retire(key.key_id)
     home.index.trail.append("key retired", {"key": key.key_id.hex()})
     return key
 
 
-def _require_unused(key_id: bytes, objects: Counter[bytes], entries: Counter[bytes]) -> None:
-    if objects[key_id] or entries[key_id]:
+def _require_unused(key_id: bytes, what: str, keys: Counter[bytes]) -> None:
+    if keys[key_id]:
         raise KeyNeeded(
-            f"key {key_id.hex()}: {objects[key_id]} objects and {entries[key_id]} journal entries "
-            "are sealed under it; run radiolith keys rotate --reencrypt first"
+            f"key {key_id.hex()}: {keys[key_id]} {what} are sealed under it; "
+            "run radiolith keys rotate --reencrypt first"
         )
-    if objects[_UNREADABLE] or entries[_UNREADABLE]:
+    if keys[_UNREADABLE]:
         raise KeyNeeded(
-            f"{objects[_UNREADABLE]} objects and {entries[_UNREADABLE]} journal entries cannot be "
-            "read, and may need the key; run radiolith audit first"
+            f"{keys[_UNREADABLE]} {what} cannot be read, and may need the key; "
+            "run radiolith audit first"
         )
+
+
+def _all_keys(home: Home) -> tuple[Iterator[bytes], Iterator[bytes], Iterator[bytes]]:
+    """Give the key of every object, of every journal entry and of every note."""
+    return _object_keys(home), _entry_keys(home), _note_keys(home)
+
+
+def _note_keys(home: Home) -> Iterator[bytes]:
+    for note_id in note_ids(home.notes):
+        try:
+            yield note_key(home.notes, note_id)
+        except DataFault as fault:
+            _log.error("note unreadable", entry=note_id.hex(), exc_info=fault)
+            yield _UNREADABLE
 
 
 def _object_keys(home: Home) -> Iterator[bytes]:

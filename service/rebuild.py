@@ -1,8 +1,9 @@
 """Make the index anew: patients to revisions, states and hashes, from sealed values alone.
 
-Objects and journal entries are taken in the order of their receive sequence, so that every rebuild
-of the same archive comes out the same, whatever order files are found in. Nothing clear is read.
-The old index is kept beside the new one.
+Objects and journal entries are taken in the order of their receive sequence, then what
+administrators decided, so that every rebuild of the same archive comes out the same, whatever
+order files are found in. Nothing clear is read. Of an old index that can still be read, nodes,
+commitments and trail are taken over; it is kept beside the new one.
 
 For the command: :func:`rebuild_index`.
 """
@@ -17,11 +18,20 @@ from sqlalchemy import make_url
 
 from config.settings import Settings, load
 from dicom.attributes import read_attributes
+from service.decisions import replay
 from service.errors import Conflict, DataFault
 from service.files import make_folder, sync_folder
 from service.head import Head
-from service.home import KEYRING, Overrides, index_url, root_secret, serving
+from service.home import (
+    KEYRING,
+    Overrides,
+    index_url,
+    notes_folder,
+    root_secret,
+    serving,
+)
 from service.index import Index, Policy
+from service.index.snapshot import carry_over
 from service.keys import KeyStore
 from service.records import ObjectFacts, Received
 from service.sealing.journal import JournalReader, entry_ids, entry_path
@@ -50,6 +60,8 @@ class Rebuilt:
     renumbered: int = 0
     """Revisions whose number is not the sealed one: an earlier revision is lost."""
     faults: list[NotIndexed] = field(default_factory=list)
+    carried: bool = False
+    """Whether nodes, commitments and trail of the old index could be kept."""
     kept: Path | None = None
     """Where the old index is now."""
 
@@ -87,11 +99,18 @@ def rebuild_index(
         index = Index.open(f"sqlite:///{draft}", Policy.of(settings), create=True)
         try:
             rebuilt = _Rebuild(settings, index).run(progress)
-            index.trail.append("index rebuilt", {"objects": rebuilt.objects})
         finally:
             index.close()
+        rebuilt.carried = target.exists() and carry_over(target, draft)
+        _note_rebuild(draft, settings, rebuilt)
         rebuilt.kept = _swap(draft, target)
     return rebuilt
+
+
+def _note_rebuild(draft: Path, settings: Settings, rebuilt: Rebuilt) -> None:
+    index = Index.open(f"sqlite:///{draft}", Policy.of(settings))
+    index.trail.append("index rebuilt", {"objects": rebuilt.objects, "entries": rebuilt.entries})
+    index.close()
 
 
 class _Rebuild:
@@ -100,6 +119,7 @@ class _Rebuild:
         self._keys = KeyStore(settings.home / KEYRING, root_secret(settings))
         self._store: ObjectStore = LocalStore(settings.store.path)
         self._journal = settings.receive.journal_path
+        self._notes = notes_folder(settings)
         self._rebuilt = Rebuilt()
 
     def run(self, progress: Progress) -> Rebuilt:
@@ -108,6 +128,9 @@ class _Rebuild:
         for number, place in enumerate(places, start=1):
             self._index_one(place)
             progress(number, len(places))
+        for missed in replay(self._index, self._keys, self._notes):
+            name = f"note {missed.note_id.hex()}"
+            self._rebuilt.faults.append(NotIndexed(name, missed.kind, missed.detail))
         return self._rebuilt
 
     def _objects(self) -> Iterator[_Place]:

@@ -35,6 +35,7 @@ class Purpose(Enum):
     OBJECT = b"object"
     JOURNAL = b"journal"
     NOTE = b"note"
+    SNAPSHOT = b"snapshot"
     KEYRING = b"keyring"
 
 

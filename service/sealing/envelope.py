@@ -56,12 +56,27 @@ class Envelope:
             Undecodable: the file is of another kind or format version.
             WrongKey: its key is not in the keyring, or not the one it was sealed under.
         """
-        if len(start) < SIZE:
-            raise Truncated("the file ends inside its clear start")
-        found, file_id, key_id, salt, check = _START.unpack(start)
-        if found != magic:
-            raise Undecodable(f"not a {purpose.value.decode()} file of format version {magic[3]}")
+        file_id, key_id, salt, check = _parse(magic, purpose, start)
         secret = keys.keyring.get(key_id).secret
         key = SealingKey.derive(key_id, secret, salt, purpose, file_id)
         key.confirm(check)
         return cls(start, file_id, key_id, PartCipher(key, hashlib.sha256(start).digest()))
+
+
+def key_of(magic: bytes, purpose: Purpose, start: bytes) -> bytes:
+    """Give the archive key that a file's clear start names; nothing of it is authenticated.
+
+    Raises:
+        Truncated: there are fewer than :data:`SIZE` bytes.
+        Undecodable: the file is of another kind or format version.
+    """
+    return _parse(magic, purpose, start)[1]
+
+
+def _parse(magic: bytes, purpose: Purpose, start: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    if len(start) < SIZE:
+        raise Truncated("the file ends inside its clear start")
+    found, file_id, key_id, salt, check = _START.unpack(start)
+    if found != magic:
+        raise Undecodable(f"not a {purpose.value.decode()} file of format version {magic[3]}")
+    return file_id, key_id, salt, check

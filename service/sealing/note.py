@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from service.errors import Missing, StoreFault, WrongInstance
-from service.files import make_folder, write_atomically
+from service.files import make_folder, sync_folder, write_atomically
 from service.keys.derivation import Purpose
 from service.keys.keystore import Keys
 from service.records import ID_BYTES
@@ -53,16 +53,29 @@ def read_note(folder: Path, keys: Keys, note_id: bytes) -> dict[str, Any]:
         Missing: there is no such note.
         Truncated, Altered, WrongKey, WrongInstance, Undecodable: named by what is wrong with it.
     """
-    try:
-        data = _path(folder, note_id).read_bytes()
-    except FileNotFoundError as fault:
-        raise Missing(f"there is no note {note_id.hex()}") from fault
-    except OSError as fault:
-        raise StoreFault(f"note {note_id.hex()} cannot be read: {fault.strerror}") from fault
+    data = _read(folder, note_id)
     sealed = Envelope.open(MAGIC, Purpose.NOTE, keys, data[: envelope.SIZE])
     if sealed.file_id != note_id:
         raise WrongInstance(f"the file of note {note_id.hex()} holds another")
     return record.from_json(sealed.cipher.open(PartType.NOTE, 0, 1, data[envelope.SIZE :]))
+
+
+def note_key(folder: Path, note_id: bytes) -> bytes:
+    """Give the archive key that a note is sealed under, by its clear start.
+
+    Raises:
+        Missing: there is no such note.
+        Truncated, Undecodable: its clear start cannot be read.
+    """
+    return envelope.key_of(MAGIC, Purpose.NOTE, _read(folder, note_id)[: envelope.SIZE])
+
+
+def remove_note(folder: Path, note_id: bytes) -> None:
+    """Remove a note durably; no fault if there is none."""
+    path = _path(folder, note_id)
+    if path.exists():
+        path.unlink(missing_ok=True)
+        sync_folder(folder)
 
 
 def note_ids(folder: Path) -> Iterator[bytes]:
@@ -74,3 +87,12 @@ def note_ids(folder: Path) -> Iterator[bytes]:
 
 def _path(folder: Path, note_id: bytes) -> Path:
     return folder / (note_id.hex() + SUFFIX)
+
+
+def _read(folder: Path, note_id: bytes) -> bytes:
+    try:
+        return _path(folder, note_id).read_bytes()
+    except FileNotFoundError as fault:
+        raise Missing(f"there is no note {note_id.hex()}") from fault
+    except OSError as fault:
+        raise StoreFault(f"note {note_id.hex()} cannot be read: {fault.strerror}") from fault

@@ -49,6 +49,7 @@ class PartType(IntEnum):
     ENTRY_DATA = 5
     ENTRY_END = 6
     NOTE = 7
+    SNAPSHOT = 8
 
 
 _NOUNS: Final = {
@@ -59,6 +60,7 @@ _NOUNS: Final = {
     PartType.ENTRY_DATA: "dataset, chunk",
     PartType.ENTRY_END: "end of the entry, part",
     PartType.NOTE: "note, part",
+    PartType.SNAPSHOT: "snapshot, chunk",
 }
 
 

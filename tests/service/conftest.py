@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from service.decode import decoder
+from service.decode_server import DecodeServer, listen
 from service.encode import Codec
 from service.home import Home, init
+from service.retrieve import Retriever
 from service.worker import load_codec
 
 
@@ -28,3 +31,21 @@ def home(folder: Path) -> Iterator[Home]:
 def codec() -> Codec:
     """The shipped models, self-tested."""
     return load_codec()
+
+
+@pytest.fixture
+def decoding(home: Home, codec: Codec) -> Iterator[None]:
+    """Answer decode requests as a worker does."""
+    with listen(home.run / "decode.sock") as listener:
+        server = DecodeServer(listener, decoder(home, codec), threads=2)
+        server.start()
+        yield
+        server.stop()
+
+
+@pytest.fixture
+def retriever(home: Home, decoding: None) -> Iterator[Retriever]:
+    """Read revisions as a receiver does."""
+    opened = Retriever(home)
+    yield opened
+    opened.close()

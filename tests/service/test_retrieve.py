@@ -1,6 +1,5 @@
 """Reading back: from the journal, from objects through workers, and while either moves."""
 
-from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
@@ -9,8 +8,6 @@ from pydicom.dataset import Dataset
 
 from dicom.archive import ArchiveFault, Model, Node, Peer, Query, Right, StoredInstance
 from service.archive import ServiceArchive
-from service.decode import decoder
-from service.decode_server import DecodeServer, listen
 from service.encode import Codec
 from service.home import Home
 from service.index import Author, patient
@@ -19,23 +16,6 @@ from service.worker import drain
 from tests.service.made import EXPLICIT, dataset, only, take
 
 PEER = Peer("MODALITY", "RADIOLITH", "127.0.0.1")
-
-
-@pytest.fixture
-def decoding(home: Home, codec: Codec) -> Iterator[None]:
-    """Answer decode requests as a worker does."""
-    with listen(home.run / "decode.sock") as listener:
-        server = DecodeServer(listener, decoder(home, codec), threads=2)
-        server.start()
-        yield
-        server.stop()
-
-
-@pytest.fixture
-def retriever(home: Home, decoding: None) -> Iterator[Retriever]:
-    opened = Retriever(home)
-    yield opened
-    opened.close()
 
 
 def test_a_journalled_instance_is_read_here_an_archived_one_through_a_worker(
