@@ -29,11 +29,12 @@ def merge(
     json: Json = False,
 ) -> None:
     """Show all studies of patient SOURCE under TARGET."""
+    from service.decisions import Decisions
     from service.index import Author, patient
 
     with opened(context) as home:
         keys = patient(source, issuer), patient(target, issuer)
-        number = home.index.corrections.merge(*keys, Author(user(), reason))
+        number = Decisions(home).merge(*keys, Author(user(), reason))
     _entered(number, json)
 
 
@@ -47,12 +48,13 @@ def rename(
     json: Json = False,
 ) -> None:
     """Show other attributes of a patient."""
+    from service.decisions import Decisions
     from service.index import Author, patient
 
     pairs = dict(_change(text) for text in changes)
     with opened(context) as home:
         key = patient(patient_id, issuer)
-        number = home.index.corrections.rename(key, pairs, Author(user(), reason))
+        number = Decisions(home).rename(key, pairs, Author(user(), reason))
     _entered(number, json)
 
 
@@ -66,11 +68,12 @@ def move(
     json: Json = False,
 ) -> None:
     """Show a study under another patient."""
+    from service.decisions import Decisions
     from service.index import Author, patient
 
     with opened(context) as home:
         author = Author(user(), reason)
-        number = home.index.corrections.move(study, patient(target, issuer), author)
+        number = Decisions(home).move(study, patient(target, issuer), author)
     _entered(number, json)
 
 
@@ -81,8 +84,10 @@ def undo(
     json: Json = False,
 ) -> None:
     """Take a correction back; later ones stay in force."""
+    from service.decisions import Decisions
+
     with opened(context) as home:
-        home.index.corrections.undo(correction, user())
+        Decisions(home).undo(correction, user())
     if json:
         print_json({"undone": correction})
 

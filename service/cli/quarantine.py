@@ -48,8 +48,10 @@ def accept(
     context: typer.Context, revision: Revision, reason: Reason = "", json: Json = False
 ) -> None:
     """Serve a quarantined revision from now on."""
+    from service.decisions import Decisions
+
     with opened(context) as home:
-        home.index.revisions.accept(revision, user(), reason)
+        Decisions(home).accept(revision, user(), reason)
     if json:
         print_json({"accepted": revision})
 
@@ -59,7 +61,9 @@ def reject(
     context: typer.Context, revision: Revision, reason: Reason = "", json: Json = False
 ) -> None:
     """Never serve a quarantined revision; it stays stored."""
+    from service.decisions import Decisions
+
     with opened(context) as home:
-        home.index.revisions.reject(revision, user(), reason)
+        Decisions(home).reject(revision, user(), reason)
     if json:
         print_json({"rejected": revision})
