@@ -34,7 +34,7 @@ DAMAGED = "JPEG2000-embedded-sequence-delimiter.dcm"
 
 
 def sample(folder: Path, name: str) -> Sample:
-    """Give a compressed image of pydicom's UIDs that are its own, and that it can be asked for."""
+    """Give an image of those that pydicom ships, under UIDs that it can be asked for by."""
     dataset = pydicom.dcmread(SHIPPED / name)
     number = 1 + [*FILES, DAMAGED].index(name)
     dataset.StudyInstanceUID = UID(f"{STUDY}.8")
@@ -135,8 +135,8 @@ def test_receivers_do_not_load_what_decodes_images() -> None:
     """pydicom itself imports every decoder that is installed; ours, which calls them, stays out."""
     code = (
         "import sys, service.supervisor;"
-        "loaded = {'torch', 'codec.frame', 'dicom.transcode', 'dicom.frames', 'dicom.jpeg12'};"
-        "sys.exit(' '.join(loaded & sys.modules.keys()))"
+        "decoding = {'torch', 'codec.frame', 'dicom.transcode', 'dicom.frames', 'dicom.jpeg12'};"
+        "sys.exit(' '.join(decoding & sys.modules.keys()) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
