@@ -6,8 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final
 
@@ -15,8 +14,7 @@ from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, ma
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from service.errors import Busy, Conflict, IndexFault, OutOfSpace
-from service.files import sync_folder
+from service.errors import Busy, IndexFault, OutOfSpace
 
 _FULL: Final = 2
 """SQLite's number for ``synchronous=FULL``: every commit is on the disk before it returns."""
@@ -83,24 +81,6 @@ class Database:
         """
         with _faults(), self._reader.begin() as opened:
             yield opened
-
-    def copy(self, target: Path) -> None:
-        """Copy a SQLite database to a new file, consistent and durable, while others write.
-
-        Raises:
-            Conflict: the database is no SQLite file: its server has tools of its own.
-            FileExistsError: there is such a file already.
-            IndexFault: the database failed.
-        """
-        if not self.is_sqlite:
-            raise Conflict(f"back up {self.url.get_backend_name()} with its own tools")
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL, _PRIVATE))
-        with _faults(), self._engine.connect() as opened, closing(sqlite3.connect(target)) as copy:
-            source: Any = opened.connection.driver_connection
-            source.backup(copy)
-        with target.open("rb") as file:
-            os.fsync(file.fileno())
-        sync_folder(target.parent)
 
     def close(self) -> None:
         """Close every connection."""

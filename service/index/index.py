@@ -138,15 +138,6 @@ class Index:
         """
         return coverage.cover(self._database, asked)
 
-    def copy(self, target: Path) -> None:
-        """Copy the whole index to a new SQLite file, consistent and durable, while it is in use.
-
-        Raises:
-            Conflict: the index is on a database server, which has tools of its own for that.
-            FileExistsError: there is such a file already.
-        """
-        self._database.copy(target)
-
     def last_sequence(self) -> int:
         """Give the largest receive sequence in the index, 0 while it is empty."""
         with self._database.read() as connection:

@@ -40,15 +40,15 @@ def received(attributes: Dataset, data: bytes | None = None, **facts: Any) -> Re
     """Make the facts of a reception; the bytes are new ones unless ``data`` says which."""
     number = next(_numbers)
     data = f"reception {number}".encode() if data is None else data
-    uid = str(attributes.get("SOPInstanceUID", f"1.9.{number}"))
+    uid = str(attributes.get("SOPInstanceUID") or f"1.9.{number}")
     given = {
         "entry_id": os.urandom(16),
         "sop_class_uid": CT,
         "sop_instance_uid": uid,
         "command_sop_class_uid": facts.get("sop_class_uid", CT),
         "command_sop_instance_uid": facts.get("sop_instance_uid", uid),
-        "study_uid": str(attributes.get("StudyInstanceUID", "")),
-        "series_uid": str(attributes.get("SeriesInstanceUID", "")),
+        "study_uid": str(attributes.get("StudyInstanceUID") or ""),
+        "series_uid": str(attributes.get("SeriesInstanceUID") or ""),
         "calling_ae": "MODALITY",
         "called_ae": "RADIOLITH",
         "address": "127.0.0.1",
