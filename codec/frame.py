@@ -29,6 +29,7 @@ STORED, GENERAL, LEARNED = 0, 1, 2
 NAME_BYTES = 4
 """Bytes of a predictor's digest that a stream carries."""
 
+CHECKSUM_BYTES = 4
 _PROBE_BYTES = 1 << 15
 _PROBE_MARGIN = 1.2
 """The general path is tried in full where it comes within this factor of the learned stream on this
@@ -84,7 +85,7 @@ def decode_frame(
     if method == STORED:
         return _from_bytes(body, shape, word)
     if method == GENERAL:
-        return _from_bytes(decode_general(body, shape[0] * shape[1] * word.itemsize), shape, word)
+        return _decode_general(body, shape, word)
     if method == LEARNED:
         return _decode_learned(body, shape, word, predictors)
     raise UnknownMethodError(f"frame method {method}")
@@ -110,12 +111,7 @@ def _from_bytes(data: bytes, shape: tuple[int, int], dtype: np.dtype[np.generic]
 
 def _encode_learned(words: Words, predictor: Predictor, hints: Hints) -> bytes:
     plan, samples = analyse(words, hints)
-    head = (
-        bytes([LEARNED])
-        + predictor.digest[:NAME_BYTES]
-        + zlib.crc32(_as_bytes(words)).to_bytes(4, "little")
-        + put_plan(plan)
-    )
+    head = bytes([LEARNED]) + predictor.digest[:NAME_BYTES] + _checksum(words) + put_plan(plan)
     if plan.span.limit == 0:
         return head
     return head + encode_samples(samples, plan.span, predictor)
@@ -129,7 +125,24 @@ def _encode_general(words: Words, to_beat: int) -> list[bytes]:
     expected = len(encode_general(probe, words.itemsize)) * len(data) / len(probe)
     if expected > _PROBE_MARGIN * to_beat:
         return []
-    return [bytes([GENERAL]) + encode_general(data, words.itemsize)]
+    return [bytes([GENERAL]) + _checksum(words) + encode_general(data, words.itemsize)]
+
+
+def _decode_general(body: bytes, shape: tuple[int, int], dtype: np.dtype[np.generic]) -> Words:
+    fields = FieldReader(body)
+    checksum = fields.take(CHECKSUM_BYTES)
+    data = decode_general(fields.rest(), shape[0] * shape[1] * dtype.itemsize)
+    return _verified(_from_bytes(data, shape, dtype), checksum)
+
+
+def _checksum(words: Words) -> bytes:
+    return zlib.crc32(_as_bytes(words)).to_bytes(CHECKSUM_BYTES, "little")
+
+
+def _verified(words: Words, checksum: bytes) -> Words:
+    if _checksum(words) != checksum:
+        raise ChecksumError("the decoded words are not those that were coded")
+    return words
 
 
 def _decode_learned(
@@ -140,7 +153,7 @@ def _decode_learned(
 ) -> Words:
     fields = FieldReader(body)
     predictor = _find(fields.take(NAME_BYTES), predictors)
-    checksum = int.from_bytes(fields.take(4), "little")
+    checksum = fields.take(CHECKSUM_BYTES)
     if not shape[0] * shape[1]:
         raise StreamError("a learned stream for an empty frame")
     plan = take_plan(fields, shape, 8 * dtype.itemsize)
@@ -148,10 +161,7 @@ def _decode_learned(
         samples = np.zeros(samples_shape(plan, shape), np.int32)
     else:
         samples = decode_samples(fields.rest(), samples_shape(plan, shape), plan.span, predictor)
-    words = restore(plan, samples, dtype)
-    if zlib.crc32(_as_bytes(words)) != checksum:
-        raise ChecksumError("the decoded words are not those that were coded")
-    return words
+    return _verified(restore(plan, samples, dtype), checksum)
 
 
 def _find(name: bytes, predictors: Mapping[bytes, Predictor]) -> Predictor:

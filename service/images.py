@@ -16,6 +16,9 @@ from pydicom.pixels.utils import pixel_array
 
 from codec import Hints
 
+_UNDECODABLE = (AttributeError, NotImplementedError, RuntimeError, ValueError)
+"""What pydicom raises for pixel data that is missing, damaged or without a decoder."""
+
 Words = NDArray[np.uint8] | NDArray[np.uint16]
 
 
@@ -49,8 +52,8 @@ def grayscale_images(folder: Path) -> Iterator[GrayscaleImage]:
             dataset = dcmread(path)
         except InvalidDicomError:
             continue
-        if _is_grayscale(dataset):
-            yield _image(path, folder, dataset)
+        if _is_grayscale(dataset) and (image := _image(path, folder, dataset)) is not None:
+            yield image
 
 
 def _is_grayscale(dataset: Dataset) -> bool:
@@ -62,8 +65,12 @@ def _is_grayscale(dataset: Dataset) -> bool:
     )
 
 
-def _image(path: Path, folder: Path, dataset: Dataset) -> GrayscaleImage:
-    stored = np.asarray(pixel_array(dataset, raw=True))
+def _image(path: Path, folder: Path, dataset: Dataset) -> GrayscaleImage | None:
+    """The image, or None if its pixel data cannot be decoded here or is cut short."""
+    try:
+        stored = np.asarray(pixel_array(dataset, raw=True))
+    except _UNDECODABLE:
+        return None
     stored = stored.reshape(-1, int(dataset.Rows), int(dataset.Columns))
     frames: Words = (
         stored.astype(np.uint16) if dataset.BitsAllocated == 16 else stored.astype(np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from service.bench.codec import Row
@@ -14,8 +15,8 @@ _GROUPS: dict[str, Callable[[Row], bool]] = {
     "MR": lambda row: row.modality == "MR",
     "CT": lambda row: row.modality == "CT",
     "X-ray": lambda row: row.modality in _X_RAY,
-    f"up to {_SMALL}x{_SMALL}": lambda row: max(row.rows, row.columns) <= _SMALL,
-    "larger": lambda row: max(row.rows, row.columns) > _SMALL,
+    "small": lambda row: max(row.rows, row.columns) <= _SMALL,
+    "large": lambda row: max(row.rows, row.columns) > _SMALL,
 }
 
 
@@ -36,11 +37,15 @@ def mean(rows: Sequence[Row]) -> float | None:
 
 
 def pooled_table(rows: Sequence[Row]) -> Table:
-    """One line for each codec: pooled and mean bits per pixel, speeds, pooled by kind of image."""
+    """One line for each codec: pooled and mean bits per pixel, speeds, pooled by kind of image.
+
+    Small frames are those of up to 128 x 128; speeds are in MB of raw 16-bit samples a second.
+    """
     files = len({row.file for row in rows})
-    table = Table(title=f"{files} files, bits per pixel; MB of raw 16-bit samples per CPU second")
-    for name in ("codec", "pooled", "mean", "encode MB/s", "decode MB/s", "exact", *_GROUPS):
-        table.add_column(name, justify="left" if name == "codec" else "right")
+    title = f"{files} files: bits per pixel; MB (16-bit samples) per CPU second"
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("codec", "pooled", "mean", "enc", "dec", "exact", *_GROUPS):
+        table.add_column(name, justify="left" if name == "codec" else "right", no_wrap=True)
     for codec in dict.fromkeys(row.codec for row in rows):
         table.add_row(*_line(codec, [row for row in rows if row.codec == codec]))
     return table
@@ -65,4 +70,4 @@ def _number(value: float | None) -> str:
 
 def _speed(rows: Sequence[Row], seconds: float) -> str:
     megabytes = 2e-6 * sum(pixels(row) for row in rows)
-    return f"{megabytes / seconds:.1f}" if seconds else "-"
+    return f"{megabytes / seconds:.3g}" if seconds else "-"

@@ -81,14 +81,16 @@ def decode(
     method, body = stream[0], stream[1:]
     if method == 0:
         return _words(body, rows, columns, word_bytes)
-    if method == 1:
-        return _words(general(body), rows, columns, word_bytes)
-    if method != 2:
+    if method not in (1, 2):
         raise Malformed("unknown method")
     fields = Fields(body)
-    name, checksum = fields.take(4), fields.take(4)
-    model = next(m for digest, m in models.items() if digest[:4] == name)
-    words = _learned(fields, rows, columns, model)
+    name = fields.take(4) if method == 2 else b""
+    checksum = fields.take(4)
+    if method == 1:
+        words = _words(general(body[4:]), rows, columns, word_bytes)
+    else:
+        model = next(m for digest, m in models.items() if digest[:4] == name)
+        words = _learned(fields, rows, columns, model)
     data = words.astype("<u2" if word_bytes == 2 else "u1").tobytes()
     if zlib.crc32(data) != int.from_bytes(checksum, "little"):
         raise Malformed("checksum")
