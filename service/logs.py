@@ -4,13 +4,15 @@ Nothing is searched for and blanked out: with ``log.phi`` off, only what is know
 passes. Of our own records that is the event and the fields of :data:`HARMLESS`; of a library's
 records only where and how severe, since pydicom's warnings quote values and pynetdicom's debug
 records whole datasets; of exceptions the type and the place, and the message only where the
-exception is ours (their messages are free of patient data by rule).
+exception is ours (their messages are free of patient data by rule). Exceptions that nobody caught,
+in any thread, are logged in the same way instead of printed.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from types import TracebackType
@@ -18,8 +20,6 @@ from typing import Final, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 HARMLESS: Final = frozenset(
     {
@@ -40,7 +40,9 @@ _OURS: Final = ("codec", "config", "dicom", "models", "service")
 def configure(
     level: str = "info", form: Literal["json", "console"] = "json", phi: bool = False
 ) -> None:
-    """Set up structlog and the standard library's logging of this process.
+    """Set up structlog, the standard library's logging and the hooks of uncaught exceptions.
+
+    It holds for this process and those forked from it.
 
     Args:
         level: the least severe level that is written.
@@ -64,6 +66,25 @@ def configure(
     logging.captureWarnings(True)
     # What logging prints of its own faults quotes the record.
     logging.raiseExceptions = phi
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    structlog.get_logger().critical("uncaught fault", exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(caught: threading.ExceptHookArgs) -> None:
+    if caught.exc_type is not SystemExit:  # That ends a thread in silence, as ever.
+        _log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
+
+
+def _log_unraisable(caught: sys.UnraisableHookArgs) -> None:
+    """Log what a finalizer raised: nobody can catch that."""
+    _log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
 
 
 def _shared(phi: bool) -> list[Processor]:
