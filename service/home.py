@@ -133,11 +133,11 @@ def index_url(settings: Settings) -> str:
 
 
 @contextmanager
-def serving(settings: Settings, patience_s: float = 0.0) -> Iterator[None]:
+def serving(settings: Settings, patience_s: float = 0.0) -> Iterator[int]:
     """Hold the right to be the one supervisor of an archive, or to work on it while none is there.
 
-    Processes forked inside the block hold it too, until they end; ``patience_s`` is for those of a
-    supervisor that was killed.
+    Processes that inherit the descriptor it gives, as forked ones do, hold it too, until they end;
+    ``patience_s`` is for those of a supervisor that was killed.
 
     Raises:
         Busy: another process holds it.
@@ -154,7 +154,7 @@ def serving(settings: Settings, patience_s: float = 0.0) -> Iterator[None]:
             time.sleep(_LOOK_S)
         os.truncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
-        yield
+        yield handle
     finally:
         os.close(handle)
 

@@ -41,8 +41,9 @@ READY_S: Final = 60.0
 """How long receivers may take to open the archive; a scrypt and a SQLite take a second."""
 _LOOK_S: Final = 0.2
 """How soon the supervisor sees a signal or a death."""
-_LOCK_S: Final = 10.0
-"""How long the processes of a killed supervisor may take to end (:mod:`service.lifeline`)."""
+_LOCK_S: Final = 30.0
+"""How long the processes of a killed supervisor may take to end (:mod:`service.lifeline`): until
+then nothing may be recovered, as one could still publish an object. It takes milliseconds."""
 _BIND_S: Final = 5.0
 
 _log = structlog.get_logger()
@@ -69,12 +70,12 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
     logs.configure(settings.log.level, settings.log.format, settings.log.phi)
     run = run_folder(settings)
     stopping = _Signals()
-    with serving(settings, _LOCK_S), _bound(settings) as listener:
+    with serving(settings, _LOCK_S) as lock, _bound(settings) as listener:
         _in_own_process(recover, settings)
         with decode_server.listen(run / "decode.sock") as decoding:
             children = Children()
             try:
-                _start(children, settings, listener, decoding)
+                _start(children, settings, listener, (decoding.fileno(), lock))
                 host, port = listener.getsockname()[:2]
                 announce(f"listening on {host}:{port} as {settings.service.ae_title}")
                 while not stopping.asked:
@@ -137,7 +138,7 @@ def _in_own_process(task: Callable[[Home], object], settings: Settings) -> None:
 
 
 def _start(
-    children: Children, settings: Settings, listener: socket.socket, decoding: socket.socket
+    children: Children, settings: Settings, listener: socket.socket, shared: tuple[int, int]
 ) -> None:
     """Start every process and wait until each receiver accepts associations."""
     ready, tell = os.pipe()
@@ -146,7 +147,7 @@ def _start(
     children.add("housekeeper", _housekeeper(settings, listener))
     for number in range(settings.service.workers):
         name = f"worker {number} of {socket.gethostname()}"
-        children.add(name, _worker(settings, decoding, name))
+        children.add(name, _worker(settings, shared, name))
     _wait_for_receivers(ready, settings.service.receivers, children)
 
 
@@ -170,9 +171,13 @@ def _housekeeper(
 
 
 def _worker(
-    settings: Settings, decoding: socket.socket, name: str
+    settings: Settings, shared: tuple[int, int], name: str
 ) -> Callable[[int, Sequence[Lifeline]], Running]:
-    """Start a worker: a fresh interpreter, which will load torch with as many threads as set."""
+    """Start a worker: a fresh interpreter, which will load torch with as many threads as set.
+
+    It shares the socket that receivers ask at, and the lock of the archive.
+    """
+    decoding, lock = shared
     threads = str(settings.worker.threads)
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), threads)
 
@@ -181,10 +186,10 @@ def _worker(
             "name": name,
             "home": str(settings.home),
             "settings": settings.model_dump(mode="json", exclude={"home"}),
-            "decoding": decoding.fileno(),
+            "decoding": decoding,
             "lifeline": end,
         }
-        return fresh("service.worker", [json.dumps(given)], [decoding.fileno(), end], limits)
+        return fresh("service.work", [json.dumps(given)], [decoding, lock, end], limits)
 
     return start
 

@@ -3,22 +3,20 @@
 Orders that must hold (docs/architecture.md, "must" 2 and 3): the object is synced, opened, decoded
 and found equal before its row says archived, and the row says so before the journal entry goes.
 
-Run as ``python -m service.worker JSON`` by the supervisor; :func:`drain` archives a journal inside
-any process.
+:mod:`service.work` is the process that the supervisor starts; :func:`drain` archives a journal
+inside any process.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -30,7 +28,6 @@ from service.encode import Codec, Reception, Sealed, seal
 from service.errors import Fault, Unknown
 from service.home import Home
 from service.index import Journalled
-from service.lifeline import follow
 from service.sealing.journal import JournalReader, entry_path, remove_entry
 
 DECODE_THREADS: Final = 2
@@ -132,10 +129,8 @@ def drain(home: Home, codec: Codec, progress: Callable[[int], None] = lambda _: 
     return total
 
 
-def main(given: str) -> None:
-    """Run a worker as the supervisor asks, until the lifeline says to stop."""
-    options = json.loads(given)
-    stop = follow(options["lifeline"])
+def work(options: Mapping[str, Any], stop: threading.Event) -> None:
+    """Run a worker as the supervisor asks, until it is to stop."""
     with Home.open(Path(options["home"]), options["settings"]) as home:
         log = home.settings.log
         logs.configure(log.level, log.format, log.phi)
@@ -149,7 +144,3 @@ def main(given: str) -> None:
         server.start()
         Worker(home, codec, options["name"]).run(stop)
         server.stop()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

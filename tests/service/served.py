@@ -24,7 +24,7 @@ def children(pid: int) -> list[int]:
 
 def is_worker(pid: int) -> bool:
     """Whether a process is a worker: a fresh interpreter, not a fork."""
-    return b"service.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"service.work" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def mapped(pid: int) -> str:
@@ -47,7 +47,7 @@ def kill(archive: ScratchArchive) -> None:
     family = [process.pid, *children(process.pid)]
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    wait_for(lambda: all(map(gone, family)), 10)
+    wait_for(lambda: all(map(gone, family)), 20)
 
 
 def supervisor(archive: ScratchArchive) -> subprocess.Popen[str]:

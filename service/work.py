@@ -1,0 +1,25 @@
+"""The process of a worker: ``python -m service.work JSON``, started by the supervisor.
+
+It follows its lifeline before it loads anything large, which takes seconds: a worker whose
+supervisor was killed meanwhile must not be there when the next one recovers the archive.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from service.lifeline import follow
+
+
+def main(given: str) -> None:
+    """Work until the lifeline says to stop; ``given`` is what the supervisor says, as JSON."""
+    options = json.loads(given)
+    stop = follow(options["lifeline"])
+    from service.worker import work
+
+    work(options, stop)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
