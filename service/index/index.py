@@ -63,8 +63,7 @@ class Index:
         _require_file(url, create=create)
         database = Database(url, policy.busy_timeout_s)
         try:
-            with database.write() as connection:
-                schema.upgrade(connection, create=create)
+            _prepare(database, create=create)
         except BaseException:
             database.close()
             raise
@@ -146,6 +145,14 @@ class Index:
     def statistics(self) -> Statistics:
         """Count what the archive holds."""
         return statistics(self._database)
+
+
+def _prepare(database: Database, *, create: bool) -> None:
+    with database.read() as connection:
+        if schema.is_current(connection):
+            return
+    with database.write() as connection:
+        schema.upgrade(connection, create=create)
 
 
 def _require_file(url: str, *, create: bool) -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from service.errors import Busy, Conflict, IndexFault, Missing
 from service.index import Index, Policy
+from service.index.migrations import configuration
+from service.index.schema import HEAD
 from service.index.tables import Base
 from tests.index.made import add, found, texts
 
@@ -24,6 +27,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_migrations_make_the_tables_that_the_models_describe(index: Index) -> None:
     with index._database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_the_stated_version_is_the_last_step(index: Index) -> None:
+    with index._database.read() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == HEAD
+        steps = ScriptDirectory.from_config(configuration(connection))
+    assert steps.get_current_head() == HEAD
 
 
 def test_opening_again_changes_nothing(opened: Callable[..., Index]) -> None:

@@ -1,4 +1,4 @@
-"""Run by Alembic inside :func:`service.index.schema.upgrade`, on a connection given to it."""
+"""Run by Alembic inside :func:`service.index.migrations.run`, on a connection given to it."""
 
 from __future__ import annotations
 
