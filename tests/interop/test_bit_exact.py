@@ -83,7 +83,7 @@ def test_every_file_comes_back_as_it_was_sent(
             assert served.wait_archived(ARCHIVING_SECONDS) == 0
             faults += get_each(peer, batch)
     assert faults == []
-    assert served.ask("audit")["faults"] == []
+    assert served.ask("audit", exits=(0, 2))["faults"] == []
 
 
 def move_each(peer: Peer, title: str, batch: list[Sample], arrived: Path) -> list[str]:
