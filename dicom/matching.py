@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from pydicom.dataset import Dataset
@@ -211,8 +212,14 @@ def _value_matches(condition: SingleValue | ListOfUid | Wildcard | Range, value:
         texts = {fold(single) for single in texts}
     if isinstance(condition, SingleValue):
         return condition.value in texts
-    matcher = re.compile(glob_expression(condition.pattern))
+    matcher = _glob(condition.pattern)
     return any(matcher.match(single) for single in texts)
+
+
+@lru_cache(maxsize=256)
+def _glob(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern once for all the values that a query compares it with."""
+    return re.compile(glob_expression(pattern))
 
 
 def _in_range(condition: Range, text: str) -> bool:
