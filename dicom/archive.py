@@ -210,8 +210,11 @@ class Archive(Protocol):
     def due_commitments(self) -> Sequence[Commitment]:
         """Name the transactions whose report is to be sent now, outcome filled in."""
 
+    def claim_commitment(self, commitment: Commitment) -> bool:
+        """Take a due report on: True for one caller alone, until it records what became of it."""
+
     def commitment_reported(self, commitment: Commitment, delivered: bool) -> None:
-        """Record that a report was delivered, or that the attempt failed and is to be retried."""
+        """Record that a claimed report was delivered, or that the attempt failed."""
 
     def retrieved(self, peer: Peer, query: Query, completed: int, failed: int) -> None:
         """Leave the trail entry of one finished C-MOVE or C-GET."""

@@ -75,7 +75,7 @@ def await_reports(session: Session) -> None:
     idle = session.options.timeouts.idle
     deadline = None if idle is None else time.monotonic() + idle
     while session.transactions and not session.association.wait(_POLL_SECONDS):
-        for commitment in _due_here(session):
+        for commitment in _claim_here(session):
             _report_here(session, commitment)
         if deadline is not None and time.monotonic() > deadline:
             return
@@ -140,18 +140,19 @@ def _read_items(sequence: Iterable[Dataset]) -> Iterable[CommitmentItem]:
         )
 
 
-def _due_here(session: Session) -> list[Commitment]:
+def _claim_here(session: Session) -> list[Commitment]:
+    """Claim the due reports that were asked for on this association."""
     try:
-        due = session.archive.due_commitments()
+        return [
+            commitment
+            for commitment in session.archive.due_commitments()
+            if commitment.peer.calling_ae == session.peer.calling_ae
+            and commitment.transaction_uid in session.transactions
+            and session.archive.claim_commitment(commitment)
+        ]
     except ArchiveFault as fault:
         _LOGGER.warning("no commitment reports to be had: %s", fault)
         return []
-    return [
-        commitment
-        for commitment in due
-        if commitment.peer.calling_ae == session.peer.calling_ae
-        and commitment.transaction_uid in session.transactions
-    ]
 
 
 def _report_here(session: Session, commitment: Commitment) -> None:

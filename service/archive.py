@@ -115,6 +115,11 @@ class ServiceArchive:
         with _as_dimse():
             return self._commitments.due()
 
+    def claim_commitment(self, commitment: Commitment) -> bool:
+        """Take a due report on."""
+        with _as_dimse():
+            return self._commitments.claim(commitment)
+
     def commitment_reported(self, commitment: Commitment, delivered: bool) -> None:
         """Record what became of a report."""
         with _as_dimse():

@@ -4,14 +4,13 @@ Transactions are rows of the index, which judges each item: success where every 
 instance is in a verified object; until then the answer waits, up to ``commitment.wait_s`` after the
 request, and is 0x0110 after that, 0x0112 for an instance never received, 0x0119 for one of another
 SOP class. A report goes out on the requesting association while it is open
-(:mod:`dicom.commitment`), else on one that the housekeeper opens; it is tried again
-``commitment.retries`` times, also after a restart.
+(:mod:`dicom.commitment`), else on one that the housekeeper opens, by whoever claims it first; it is
+tried again ``commitment.retries`` times, also after a restart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
 
 from dicom.archive import Commitment
 from service.home import Home
@@ -23,8 +22,6 @@ class Commitments:
     def __init__(self, home: Home) -> None:
         self._index = home.index.commitments
         self._settings = home.settings.commitment
-        self._lock = Lock()
-        self._numbers: dict[tuple[str, str], int] = {}
 
     def request(self, commitment: Commitment) -> None:
         """Record a request, durably."""
@@ -32,22 +29,17 @@ class Commitments:
 
     def due(self) -> Sequence[Commitment]:
         """Name the transactions whose report is to be sent now, outcome filled in."""
-        due = self._index.due()
-        with self._lock:
-            self._numbers.update({_name(one.commitment): one.id for one in due})
-        return [one.commitment for one in due]
+        return self._index.due()
+
+    def claim(self, commitment: Commitment) -> bool:
+        """Take a due report on; False where another process or thread has done so."""
+        return self._index.claim(commitment)
 
     def reported(self, commitment: Commitment, delivered: bool) -> None:
-        """Record an attempt at a report that :meth:`due` named."""
-        with self._lock:
-            number = self._numbers.pop(_name(commitment))
+        """Record an attempt at a report that was claimed."""
         self._index.reported(
-            number,
+            commitment,
             delivered=delivered,
             retries=self._settings.retries,
             retry_s=self._settings.retry_s,
         )
-
-
-def _name(commitment: Commitment) -> tuple[str, str]:
-    return commitment.peer.calling_ae, commitment.transaction_uid

@@ -59,9 +59,10 @@ class Housekeeper:
         now = time.monotonic()
         self._seen = {name: self._seen.get(name, now) for name in due}
         ready = [due[name] for name, seen in self._seen.items() if now - seen >= self._head_start_s]
-        for commitment in ready:
+        claimed = [commitment for commitment in ready if self._commitments.claim(commitment)]
+        for commitment in claimed:
             self._commitments.reported(commitment, self._deliver(commitment))
-        return len(ready)
+        return len(claimed)
 
     def _deliver(self, commitment: Commitment) -> bool:
         ae_title = commitment.peer.calling_ae

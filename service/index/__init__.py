@@ -1,7 +1,6 @@
 """The SQL index: patients to revisions, nodes, commitments, corrections and the audit trail."""
 
 from service.index.claims import Journalled
-from service.index.commitments import Due
 from service.index.corrections import Author, Corrected, patient
 from service.index.coverage import Servable
 from service.index.index import Index
@@ -17,7 +16,6 @@ __all__ = [
     "Author",
     "Break",
     "Corrected",
-    "Due",
     "Entry",
     "Index",
     "Journalled",

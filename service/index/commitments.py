@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from dicom.archive import Commitment, CommitmentItem, Peer
 from dicom.status import FailureReason
@@ -25,17 +25,9 @@ _SECOND: Final = 1_000_000
 _LOOK_AGAIN_S: Final = 1.0
 """Seconds until a transaction whose instances are still being archived is looked at again."""
 _LONGEST_RETRY_S: Final = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A transaction whose report is to be sent now."""
-
-    id: int
-    attempts: int
-    """How many times it was tried already."""
-    commitment: Commitment
-    """With the outcome of every item."""
+_LEASE_S: Final = 300.0
+"""Seconds that a claimed report may take until it is due again, as its process may have died. To
+connect, associate, be answered and release takes less than 180 s with the default timeouts."""
 
 
 class Commitments:
@@ -51,7 +43,7 @@ class Commitments:
         """
         now = utc_now()
         with self._database.write() as connection:
-            known = connection.scalars(_same(commitment)).first()
+            known = connection.scalar(select(CommitmentRequest.id).where(*_is(commitment)))
             if known is not None:
                 return known
             number: int = connection.execute(
@@ -83,7 +75,7 @@ class Commitments:
             trail.append(connection, "commitment requested", _details(commitment, len(rows)))
         return number
 
-    def due(self, limit: int = 16) -> list[Due]:
+    def due(self, limit: int = 16) -> list[Commitment]:
         """Give transactions to be reported now, each item's outcome filled in.
 
         A transaction is due when no item waits in the journal any more, or its time is over.
@@ -102,26 +94,42 @@ class Commitments:
         due = []
         for row, (items, waiting) in looked_at:
             if waiting and row.deadline > now:
-                self._put_off(row.id, now)
+                self._put_off(row, now)
             else:
-                due.append(Due(row.id, row.attempts, _commitment(row, items)))
+                due.append(_commitment(row, items))
         return due
 
-    def reported(self, number: int, *, delivered: bool, retries: int, retry_s: float) -> None:
-        """Note an attempt to deliver a report: done, or tried again later, or given up.
+    def claim(self, commitment: Commitment) -> bool:
+        """Take a due report on: True for one caller alone, who then notes what became of it."""
+        now = utc_now()
+        with self._database.write() as connection:
+            claimed = connection.execute(
+                update(CommitmentRequest)
+                .where(*_is(commitment), CommitmentRequest.next_attempt <= now)
+                .values(next_attempt=now + int(_LEASE_S * _SECOND))
+            )
+            return claimed.rowcount == 1
+
+    def reported(
+        self, commitment: Commitment, *, delivered: bool, retries: int, retry_s: float
+    ) -> None:
+        """Note an attempt to deliver a claimed report: done, or tried again later, or given up.
 
         The pause is ``retry_s`` after the first attempt and doubles with each one, up to an hour.
+        Nothing changes where another attempt was delivered after the claim ran out.
         """
         with self._database.write() as connection:
             row = connection.execute(
-                select(CommitmentRequest.__table__).where(CommitmentRequest.id == number)
-            ).one()
+                select(CommitmentRequest.__table__).where(*_is(commitment))
+            ).one_or_none()
+            if row is None:
+                return
             attempts = row.attempts + 1
             pause_s = min(retry_s * 2 ** min(row.attempts, 30), _LONGEST_RETRY_S)
             again = None if delivered or attempts >= retries else utc_now() + int(pause_s * _SECOND)
             connection.execute(
                 update(CommitmentRequest)
-                .where(CommitmentRequest.id == number)
+                .where(CommitmentRequest.id == row.id)
                 .values(attempts=attempts, delivered=delivered, next_attempt=again)
             )
             details = {"transaction_uid": row.transaction_uid, "delivered": delivered}
@@ -133,18 +141,23 @@ class Commitments:
         with self._database.read() as connection:
             return len(connection.execute(statement).all())
 
-    def _put_off(self, number: int, now: int) -> None:
+    def _put_off(self, row: AnyRow, now: int) -> None:
+        """Look at a transaction again later, unless someone has claimed it meanwhile."""
         later = now + int(_LOOK_AGAIN_S * _SECOND)
         with self._database.write() as connection:
             connection.execute(
                 update(CommitmentRequest)
-                .where(CommitmentRequest.id == number)
+                .where(
+                    CommitmentRequest.id == row.id,
+                    CommitmentRequest.next_attempt == row.next_attempt,
+                )
                 .values(next_attempt=later)
             )
 
 
-def _same(commitment: Commitment) -> Select[int]:
-    return select(CommitmentRequest.id).where(
+def _is(commitment: Commitment) -> tuple[ColumnElement[bool], ...]:
+    """Name the one transaction of a peer, as long as it is neither delivered nor given up."""
+    return (
         CommitmentRequest.transaction_uid == commitment.transaction_uid,
         CommitmentRequest.calling_ae == commitment.peer.calling_ae,
         CommitmentRequest.next_attempt.is_not(None),

@@ -95,6 +95,7 @@ class MemoryArchive:
     retrievals: list[tuple[Query, int, int]] = field(default_factory=list)
     requested: list[Commitment] = field(default_factory=list)
     due: list[Commitment] = field(default_factory=list)
+    claimed: set[str] = field(default_factory=set)
     reported: list[tuple[Commitment, bool]] = field(default_factory=list)
     found: list[Query] = field(default_factory=list)
     find_closed: threading.Event = field(default_factory=threading.Event)
@@ -172,7 +173,13 @@ class MemoryArchive:
     def due_commitments(self) -> Sequence[Commitment]:
         return list(self.due)
 
+    def claim_commitment(self, commitment: Commitment) -> bool:
+        is_free = commitment.transaction_uid not in self.claimed
+        self.claimed.add(commitment.transaction_uid)
+        return is_free
+
     def commitment_reported(self, commitment: Commitment, delivered: bool) -> None:
+        self.claimed.discard(commitment.transaction_uid)
         self.reported.append((commitment, delivered))
         if delivered:
             self.due.remove(commitment)

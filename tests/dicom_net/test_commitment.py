@@ -91,6 +91,19 @@ def test_report_on_the_same_association(memory: Served) -> None:
     assert [delivered for _, delivered in memory.archive.reported] == [True]
 
 
+def test_a_report_that_another_process_has_claimed_is_left_to_it(memory: Served) -> None:
+    uids = fill(memory.archive, 1)
+    reports = Reports()
+    theirs, ours = information(uids), information(uids)
+    memory.archive.claimed.add(str(theirs.TransactionUID))
+    with associated(memory, PUSH, handlers=reports.handlers) as association:
+        for wanted in (theirs, ours):
+            assert request(association, wanted) == 0x0000
+        memory.archive.settle()
+        wait_for(lambda: bool(memory.archive.reported), 5)
+    assert [report.TransactionUID for _, report in reports.events] == [ours.TransactionUID]
+
+
 def test_a_peer_that_releases_first_gets_its_report_later(memory: Served, free_port: int) -> None:
     uids = fill(memory.archive, 2)
     with associated(memory, PUSH, calling="MODALITY") as association:
