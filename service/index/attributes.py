@@ -1,12 +1,14 @@
 """Attributes as the index keeps them: a dataset as JSON, without bulk, and back again.
 
 The form is ``{"GGGGEEEE": [VR, value, ...]}``: text as decoded, numbers as numbers, sequences as
-lists of such objects. It keeps DS and IS as they were written, which PS3.18 Annex F does not.
+lists of such objects. It keeps DS and IS as they were written, which PS3.18 Annex F does not. JSON
+has no numbers that are not finite (RFC 8259 section 6): they stand as text.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -23,6 +25,8 @@ SPECIFIC_CHARACTER_SET: Final = "00080005"
 
 _BULK_VRS: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _NUMBER_VRS: Final = frozenset({"FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"})
+_NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+"""Values of FL and FD by the text that Python writes for them."""
 _UNDIVIDED_VRS: Final = frozenset({"LT", "ST", "UT", "UR"})
 """Text where a backslash is a character (PS3.5 6.2)."""
 
@@ -61,7 +65,7 @@ def _values(element: DataElement) -> Iterator[Any]:
 
 def _plain(vr: str, value: Any) -> Any:
     if vr in _NUMBER_VRS and isinstance(value, int | float):
-        return value
+        return value if math.isfinite(value) else str(float(value))
     if vr == "AT":
         return f"{int(value):08X}"
     original = getattr(value, "original_string", None)
@@ -80,6 +84,8 @@ def element_of(tag: int, vr: str, values: list[Any]) -> DataElement:
     """Make one element."""
     if vr == "SQ":
         return DataElement(tag, "SQ", Sequence([dataset_of(item) for item in values]))
+    if vr in ("FL", "FD"):
+        values = [_NOT_FINITE.get(one, one) for one in values]
     value = values[0] if len(values) == 1 else values or None
     if vr == "AT" and values:
         value = [Tag(int(one, 16)) for one in values]
@@ -112,7 +118,7 @@ def merge(older: Attributes, newer: Attributes) -> Attributes:
 
 def to_json(attributes: Attributes) -> str:
     """Write canonically, in pure ASCII: equal attributes give equal text, for any database."""
-    return json.dumps(attributes, sort_keys=True, separators=(",", ":"))
+    return json.dumps(attributes, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def from_json(text: str) -> Attributes:
