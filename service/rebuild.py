@@ -1,15 +1,18 @@
 """Make the index anew: patients to revisions, states and hashes, from sealed values alone.
 
-Objects and journal entries are taken in the order of their receive sequence, then what
-administrators decided, so that every rebuild of the same archive comes out the same, whatever
-order files are found in. Nothing clear is read. Of an old index that can still be read, nodes,
-commitments and trail are taken over; it is kept beside the new one.
+Objects, journal entries and what administrators decided are taken in the order of their receive
+sequence, so that a rebuild comes out as the index was, whatever order files are found in: whether a
+revision is quarantined depends on what was decided before it came. Nothing clear is read. Of an old
+index that can still be read, nodes, commitments and trail are taken over; it is kept beside the new
+one.
 
 For the command: :func:`rebuild_index`.
 """
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +21,7 @@ from sqlalchemy import make_url
 
 from config.settings import Settings, load
 from dicom.attributes import read_attributes
-from service.decisions import replay
+from service.decisions import Decision, read_decisions
 from service.errors import Conflict, DataFault
 from service.files import make_folder, sync_folder
 from service.head import Head
@@ -125,13 +128,25 @@ class _Rebuild:
     def run(self, progress: Progress) -> Rebuilt:
         make_folder(self._journal)
         places = self._latest(sorted([*self._objects(), *self._entries()]))
+        decisions = deque(read_decisions(self._keys, self._notes, self._miss))
         for number, place in enumerate(places, start=1):
+            self._decide(decisions, place.sequence)
             self._index_one(place)
             progress(number, len(places))
-        for missed in replay(self._index, self._keys, self._notes):
-            name = f"note {missed.note_id.hex()}"
-            self._rebuilt.faults.append(NotIndexed(name, missed.kind, missed.detail))
+        self._decide(decisions, math.inf)
         return self._rebuilt
+
+    def _decide(self, decisions: deque[Decision], before: float) -> None:
+        """Repeat what was decided before a reception."""
+        while decisions and decisions[0].sequence < before:
+            decision = decisions.popleft()
+            try:
+                decision.repeat(self._index)
+            except DataFault as fault:
+                self._miss(decision.note_id, fault)
+
+    def _miss(self, note_id: bytes, fault: DataFault) -> None:
+        self._fault(f"note {note_id.hex()}", fault)
 
     def _objects(self) -> Iterator[_Place]:
         for object_id in self._store.ids():

@@ -50,6 +50,8 @@ class Author:
 
     by: str
     reason: str
+    at: int | None = None
+    """When, microseconds since 1970 UTC; None for now."""
 
 
 class Corrections:
@@ -103,8 +105,8 @@ class Corrections:
             details = {"study_uid": study_uid, "patient": owner, "target": target}
             return _enter(connection, MOVE, details, author)
 
-    def undo(self, correction: int, by: str) -> None:
-        """Take a correction back; later ones stay in force.
+    def undo(self, correction: int, by: str, at: int | None = None) -> None:
+        """Take a correction back, now or ``at`` a time before; later ones stay in force.
 
         Raises:
             Unknown: no such correction is in force.
@@ -113,7 +115,7 @@ class Corrections:
             undone = connection.execute(
                 update(Correction)
                 .where(Correction.id == correction, Correction.undone_at.is_(None))
-                .values(undone_by=by, undone_at=utc_now())
+                .values(undone_by=by, undone_at=utc_now() if at is None else at)
             )
             if undone.rowcount != 1:
                 raise Unknown(f"no correction {correction} is in force")
@@ -266,12 +268,10 @@ def _rename_all(connection: Connection, in_force: _InForce) -> None:
 
 
 def _enter(connection: Connection, kind: str, details: Mapping[str, Any], author: Author) -> int:
+    at = utc_now() if author.at is None else author.at
+    values = {"kind": kind, "details": json.dumps(details), "by": author.by, "at": at}
     number: int = connection.execute(
-        insert(Correction)
-        .values(
-            kind=kind, details=json.dumps(details), by=author.by, at=utc_now(), reason=author.reason
-        )
-        .returning(Correction.id)
+        insert(Correction).values(**values, reason=author.reason).returning(Correction.id)
     ).scalar_one()
     reapply(connection)
     trail.append(connection, "correction", {"correction": number, "kind": kind, "by": author.by})

@@ -1,4 +1,4 @@
-"""A backup and a restore; what was decided outlives the index."""
+"""A backup, and what comes back from it."""
 
 import shutil
 from pathlib import Path
@@ -7,23 +7,13 @@ import pytest
 
 from dicom.archive import Node
 from service.backup import MANIFEST, SNAPSHOT, backup, restore
-from service.decisions import Decisions
 from service.encode import Codec
-from service.errors import Altered, Conflict, Missing, Unknown, WrongSecret
+from service.errors import Altered, Conflict, Missing, WrongSecret
 from service.home import ROOT_KEY, Home
-from service.index import Author, patient
-from service.jobs import count_keys, reencrypt, retire
 from service.keys import KeyFile
 from service.rebuild import rebuild_index
 from service.worker import drain
-from tests.service.made import dataset, only, take
-
-ADMIN = Author("admin", "as decided on the phone")
-
-
-def _without_index(folder: Path) -> None:
-    for path in folder.glob("index.sqlite*"):
-        path.unlink()
+from tests.service.made import dataset, take
 
 
 def test_what_objects_do_not_tell_comes_back_from_a_backup(
@@ -86,64 +76,3 @@ def test_an_archive_that_is_there_is_not_overwritten(
     with pytest.raises(Conflict):
         restore(tmp_path / "backup", folder)
     assert (tmp_path / "backup" / MANIFEST).exists()
-
-
-def _decide(home: Home) -> None:
-    take(home, dataset("1.2.1"), "1.2.1")
-    take(home, dataset("1.2.1", study="1.9.9"), "1.2.1")
-    take(home, dataset("1.2.1", study="1.7.7"), "1.2.1")
-    decisions = Decisions(home)
-    second, third = home.index.revisions.quarantined()
-    decisions.reject(third.servable.revision_id, "admin", "sent by mistake")
-    decisions.accept(second.servable.revision_id, "admin", "the study was renumbered")
-    decisions.rename(patient("P1"), {"PatientName": "Winter^Wanda"}, ADMIN)
-    wrong = decisions.rename(patient("P1"), {"PatientSex": "O"}, ADMIN)
-    decisions.undo(wrong, "admin")
-
-
-def _state(home: Home) -> list[tuple[object, ...]]:
-    revisions = [
-        (item.number, item.served, item.quarantined, item.rejected)
-        for item in home.index.revisions.of_instance("1.2.1")
-    ]
-    corrections = [
-        (item.kind, item.details, item.by, item.reason, item.undone_by)
-        for item in home.index.corrections.list()
-    ]
-    return [*revisions, *corrections]
-
-
-def test_decisions_and_corrections_come_back_from_their_notes(folder: Path) -> None:
-    with Home.open(folder) as home:
-        _decide(home)
-        before = _state(home)
-    _without_index(folder)
-    assert rebuild_index(folder).faults == []
-    with Home.open(folder) as home:
-        assert _state(home) == before
-        served = [item.number for item in home.index.revisions.of_instance("1.2.1") if item.served]
-        assert served == [2]
-
-
-def test_notes_move_to_a_new_key_and_hold_the_old_one_until_then(
-    folder: Path, codec: Codec
-) -> None:
-    with Home.open(folder) as home:
-        _decide(home)
-        drain(home, codec)
-        before, old = _state(home), home.keys.keyring.active.key_id
-        home.keys.rotate()
-        assert {use.key_id: use.notes for use in count_keys(home)}[old] == 5
-        assert reencrypt(home, codec).notes == 5
-        retire(home, old.hex())
-    _without_index(folder)
-    assert rebuild_index(folder).faults == []
-    with Home.open(folder) as home:
-        assert _state(home) == before
-
-
-def test_a_decision_that_the_index_refuses_leaves_no_note(home: Home) -> None:
-    take(home, dataset())
-    with pytest.raises(Unknown):
-        Decisions(home).accept(only(home).servable.revision_id, "admin", "")
-    assert list(home.notes.glob("*.note")) == []
