@@ -20,7 +20,7 @@ from dicom.archive import (
     StoredInstance,
     StoreRequest,
 )
-from service import coerce
+from service import coerce, inquiry
 from service.commitment import Commitments
 from service.errors import Fault, rendering
 from service.home import Home
@@ -65,9 +65,9 @@ class ServiceArchive:
         return Reception(self._home, Origin.of(request))
 
     def find(self, query: Query) -> Iterator[Match]:
-        """Match a query, lazily."""
+        """Match a query, lazily; it leaves a trail entry."""
         with _as_dimse():
-            yield from self._home.index.find(query)
+            yield from inquiry.find(self._home, query)
 
     def select(self, query: Query) -> Sequence[StoredInstance]:
         """Name the instances that a retrieval covers."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.options import Json, opened
+from service.cli.options import Json, opened, user
 from service.cli.output import counter, errors, print_json
 from service.cli.select import select
 from service.errors import EXIT_FAULTS_FOUND, EXIT_OK, Unknown
@@ -44,6 +44,7 @@ def export(
             uids = [instance] if instance else _uids(home, patient, study, series)
             chosen = _served(home, uids)
         exported = write(home, chosen, to, all_models(), advance)
+        home.index.trail.append("export", {"by": user(), "files": exported.files})
     for fault in exported.faults:
         errors.print(f"{fault.sop_instance_uid}: {fault.kind}: {fault.detail}", markup=False)
     if json:

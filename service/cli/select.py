@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from service.cli.options import user
 from service.errors import DataFault, Unknown
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def query(level: str, keys: Mapping[str, str], *, patient_root: bool = False) ->
             raise typer.BadParameter(f"{keyword} is no attribute's keyword (PS3.6)")
         setattr(identifier, keyword, value)
     model = Model.PATIENT_ROOT if patient_root else Model.STUDY_ROOT
-    return Query(model, level, identifier, Peer("", "", "command line"))
+    return Query(model, level, identifier, Peer(user(), "", "command line"))
 
 
 def matches(home: Home, asked: Query) -> list[Dataset]:
@@ -45,9 +46,10 @@ def matches(home: Home, asked: Query) -> list[Dataset]:
         DataFault: the keys don't fit the level.
     """
     from dicom.archive import ArchiveFault
+    from service.inquiry import find
 
     try:
-        return [match.attributes for match in home.index.find(asked)]
+        return [match.attributes for match in find(home, asked)]
     except ArchiveFault as fault:
         raise DataFault(fault.comment) from fault
 

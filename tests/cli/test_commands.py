@@ -173,6 +173,11 @@ def test_what_is_imported_is_found_shown_and_exported(
     assert exported["files"] == 1
     (file,) = (tmp_path / "out").rglob("*.dcm")
     assert file.read_bytes() == path.read_bytes()
+    events = [entry["event"] for entry in ask("trail", "ls")]
+    assert events.count("stored") == 1
+    assert events.count("query") == 4
+    assert events.count("export") == 1
+    assert name not in str(ask("trail", "ls")).lower()
 
 
 def test_audit_exits_2_with_faults(ask: Callable[..., Any], radiolith: Command, home: Path) -> None:
