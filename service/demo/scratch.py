@@ -26,6 +26,7 @@ AE_TITLE: Final = "RADIOLITH"
 START_SECONDS: Final = 120
 """A first start compiles the codec's loops and runs the golden vectors; later ones take seconds."""
 STOP_SECONDS: Final = 60
+LOG: Final = "serve.log"
 
 READY = re.compile(r"listening on (?P<host>\S+):(?P<port>\d+) as (?P<ae>.+)")
 
@@ -75,7 +76,7 @@ class ScratchArchive:
 
     def start(self, *options: str) -> None:
         """Start `radiolith serve` and wait for its one line."""
-        with (self.home / "serve.log").open("a") as log:
+        with (self.home / LOG).open("a") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command, no shell
                 [*command(), "serve", "--host", HOST, "--port", str(self.port),
                  "--ae-title", self.ae_title, *options],
@@ -116,7 +117,8 @@ class ScratchArchive:
             for line in self.process.stdout:
                 if found := READY.match(line.strip()):
                     return found
-        raise ScratchFault(f"serve ended before it was ready; see {self.home / 'serve.log'}")
+        log = (self.home / LOG).read_text()
+        raise ScratchFault(f"serve ended before it was ready; its log ends with:\n{log[-2000:]}")
 
 
 def unused_port() -> int:
