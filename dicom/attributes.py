@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pydicom.config
 from pydicom.charset import python_encoding
@@ -49,36 +49,52 @@ _DEFAULT_ENCODINGS: Final = ["iso8859"]
 _CHARACTER_SETS: Final = {term.replace("_", " "): name for term, name in python_encoding.items()}
 """By term, with the misspellings of delimiters (ISO-IR 100) made one."""
 
+
+class _Bounds(NamedTuple):
+    """How much of a dataset is read."""
+
+    longest: int
+    depth: int = DEEPEST_NESTING
+
+
 # Whether values obey their VR is not the archive's to judge, and pydicom's warnings quote them.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 
-def read_attributes(prefix: Buffer, transfer_syntax: str, limit: int = INFLATE_LIMIT) -> Dataset:
+def read_attributes(
+    prefix: Buffer,
+    transfer_syntax: str,
+    limit: int = INFLATE_LIMIT,
+    longest: int = LONGEST_VALUE,
+) -> Dataset:
     """Read the elements that come before the Pixel Data in the first bytes of a dataset.
 
     Never raises for malformed data: what can't be read is left out, and a value that doesn't fit
-    its VR is kept as text (VR LO) or bytes (VR OB). Values and sequences over 64 KiB and group
-    lengths are left out. All values are converted: reading them from the result doesn't raise.
+    its VR is kept as text (VR LO) or bytes (VR OB). Bulk data and group lengths are left out.
+    All values are converted: reading them from the result doesn't raise.
 
     Args:
         prefix: first bytes of the encoded dataset, or all of it.
         transfer_syntax: UID it is encoded in.
         limit: bytes to inflate at most, if it is deflated.
+        longest: bytes; longer values and sequences are taken for bulk data.
     """
     syntax = encoding(transfer_syntax)
     data = inflate_some(prefix, limit) if syntax.is_deflated else prefix
     written = Encoding(syntax.is_explicit, syntax.is_little)
-    return _read_dataset(memoryview(data), written, _DEFAULT_ENCODINGS, DEEPEST_NESTING)
+    return _read_dataset(memoryview(data), written, _DEFAULT_ENCODINGS, _Bounds(longest))
 
 
-def _read_dataset(data: memoryview, written: Encoding, encodings: list[str], depth: int) -> Dataset:
+def _read_dataset(
+    data: memoryview, written: Encoding, encodings: list[str], bounds: _Bounds
+) -> Dataset:
     elements: dict[BaseTag, DataElement | RawDataElement] = {}
     written = settle(data, 0, written)
     signed = False
-    for header, value in _values(data, written):
+    for header, value in _values(data, written, bounds.longest):
         vr = _vr(header, signed=signed)
         if vr == b"SQ":
-            element = _read_sequence(header, value, written, encodings, depth)
+            element = _read_sequence(header, value, written, encodings, bounds)
         else:
             element = _read_element(header.tag, vr, bytes(value), written, encodings)
         if header.tag == _CHARACTER_SET:
@@ -89,13 +105,15 @@ def _read_dataset(data: memoryview, written: Encoding, encodings: list[str], dep
     return Dataset(elements)
 
 
-def _values(data: memoryview, written: Encoding) -> Iterator[tuple[Header, memoryview]]:
+def _values(
+    data: memoryview, written: Encoding, longest: int
+) -> Iterator[tuple[Header, memoryview]]:
     """Walk the elements worth reading, up to the Pixel Data or the first fault."""
     try:
         for header, end in top_level(data, written):
             if header.tag >= PIXEL_DATA and header.tag >> 16 != _DELIMITER_GROUP:
                 return
-            if end > len(data) or end - header.value > LONGEST_VALUE:
+            if end > len(data) or end - header.value > longest:
                 continue
             if header.tag & 0xFFFF and header.tag >> 16 != _DELIMITER_GROUP:
                 yield header, data[header.value : end]
@@ -112,13 +130,14 @@ def _vr(header: Header, *, signed: bool) -> bytes:
 
 
 def _read_sequence(
-    header: Header, value: memoryview, written: Encoding, encodings: list[str], depth: int
+    header: Header, value: memoryview, written: Encoding, encodings: list[str], bounds: _Bounds
 ) -> DataElement:
     items = []
-    if depth > 0:
+    if bounds.depth > 0:
         inside = content_encoding(value, header._replace(value=0), written)
+        deeper = bounds._replace(depth=bounds.depth - 1)
         items = [
-            _read_dataset(item, inside, encodings, depth - 1)
+            _read_dataset(item, inside, encodings, deeper)
             for tag, item in _items(value, inside)
             if tag == ITEM
         ]

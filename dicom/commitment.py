@@ -22,9 +22,8 @@ from dicom.association import (
     RoleSelection,
     request_association,
 )
-from dicom.attributes import read_attributes
 from dicom.contexts import UNCOMPRESSED_LITTLE, user_information
-from dicom.identifiers import encode_dataset
+from dicom.identifiers import encode_dataset, read_whole
 from dicom.session import ServerOptions, Session
 from dicom.sop_classes import (
     STORAGE_COMMITMENT_PUSH_MODEL,
@@ -124,7 +123,9 @@ def _read_request(session: Session, message: Message) -> Commitment:
         raise ArchiveFault(Status.NO_SUCH_ACTION, "no such action type")
     if command.requested_sop_instance_uid != STORAGE_COMMITMENT_PUSH_MODEL_INSTANCE:
         raise ArchiveFault(Status.NO_SUCH_SOP_INSTANCE, "not the well-known SOP Instance")
-    dataset = read_attributes(session.association.dataset(), message.context.transfer_syntax)
+    dataset = read_whole(
+        session.association.dataset(), message.context.transfer_syntax, Status.PROCESSING_FAILURE
+    )
     transaction_uid = str(dataset.get("TransactionUID") or "")
     items = tuple(_read_items(dataset.get("ReferencedSOPSequence") or ()))
     if not transaction_uid or not items:

@@ -10,7 +10,7 @@ from pydicom.filewriter import write_dataset
 
 from dicom.archive import ArchiveFault, Model, Query
 from dicom.association import Message
-from dicom.attributes import LONGEST_VALUE, read_attributes
+from dicom.attributes import read_attributes
 from dicom.elements import Encoding, Truncated, top_level
 from dicom.session import Session
 from dicom.sop_classes import PATIENT_ROOT_FIND, PATIENT_ROOT_GET, PATIENT_ROOT_MOVE
@@ -33,9 +33,9 @@ def read_query(session: Session, message: Message) -> Query:
         AssociationFault: the association ended.
     """
     context = message.context
-    encoded = session.association.dataset()
-    _check_lengths(encoded, context.transfer_syntax)
-    identifier = read_attributes(encoded, context.transfer_syntax)
+    identifier = read_whole(
+        session.association.dataset(), context.transfer_syntax, FindStatus.UNABLE_TO_PROCESS
+    )
     is_patient_root = context.abstract_syntax in _PATIENT_ROOT
     model = Model.PATIENT_ROOT if is_patient_root else Model.STUDY_ROOT
     level = str(identifier.get("QueryRetrieveLevel", "")).strip().upper()
@@ -46,17 +46,22 @@ def read_query(session: Session, message: Message) -> Query:
     return Query(model, level, identifier, session.peer)
 
 
-def _check_lengths(encoded: bytes, transfer_syntax: str) -> None:
-    """Refuse a key that :func:`read_attributes` would leave out: without it more would match."""
+def read_whole(encoded: bytes, transfer_syntax: str, status: int) -> Dataset:
+    """Read a dataset that a request came with, however long its values: none may be left out.
+
+    Without one of its keys a query would match more.
+
+    Raises:
+        ArchiveFault: with ``status``: it is cut short.
+    """
     syntax = encoding(transfer_syntax)
     try:
-        for header, end in top_level(encoded, Encoding(syntax.is_explicit, syntax.is_little)):
+        for _, end in top_level(encoded, Encoding(syntax.is_explicit, syntax.is_little)):
             if end > len(encoded):
                 raise Truncated(end)
-            if end - header.value > LONGEST_VALUE and header.vr != b"SQ":
-                raise ArchiveFault(FindStatus.UNABLE_TO_PROCESS, "a key over 64 KiB")
     except Truncated:
-        raise ArchiveFault(FindStatus.UNABLE_TO_PROCESS, "an identifier cut short") from None
+        raise ArchiveFault(status, "a dataset cut short") from None
+    return read_attributes(encoded, transfer_syntax, longest=len(encoded))
 
 
 def encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:

@@ -91,6 +91,18 @@ def test_report_on_the_same_association(memory: Served) -> None:
     assert [delivered for _, delivered in memory.archive.reported] == [True]
 
 
+def test_all_instances_of_a_large_series_are_reported(memory: Served) -> None:
+    """A thousand references take more than 64 KiB, from where on other sequences are bulk data."""
+    uids = fill(memory.archive, 2) * 500
+    reports = Reports()
+    with associated(memory, PUSH, handlers=reports.handlers) as association:
+        assert request(association, information(uids)) == 0x0000
+        memory.archive.settle()
+        assert reports.arrived.wait(10)
+    ((_, report),) = reports.events
+    assert uids_of(report.ReferencedSOPSequence) == uids
+
+
 def test_a_report_that_another_process_has_claimed_is_left_to_it(memory: Served) -> None:
     uids = fill(memory.archive, 1)
     reports = Reports()
