@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -207,13 +207,33 @@ def _value_matches(condition: SingleValue | ListOfUid | Wildcard | Range, value:
     text = normal_form(condition.vr, value)
     if isinstance(condition, Range):
         return _in_range(condition, text)
-    texts = {text, *text.split("=")} if condition.vr == "PN" else {text}
-    if condition.folds:
-        texts = {fold(single) for single in texts}
+    text = fold(text) if condition.folds else text
+    wanted = condition.value if isinstance(condition, SingleValue) else condition.pattern
+    if condition.vr == "PN":
+        return _name_matches(condition, wanted.split("="), text.split("="))
+    return _text_matches(condition, wanted, text)
+
+
+def _text_matches(condition: SingleValue | Wildcard, wanted: str, text: str) -> bool:
     if isinstance(condition, SingleValue):
-        return condition.value in texts
-    matcher = _glob(condition.pattern)
-    return any(matcher.match(single) for single in texts)
+        return wanted == text
+    return _glob(wanted).match(text) is not None
+
+
+def _name_matches(
+    condition: SingleValue | Wildcard, wanted: Sequence[str], groups: Sequence[str]
+) -> bool:
+    """Match component groups of a name (PS3.5 6.2.1.1): one that is given alone may be any of them.
+
+    Several stand for themselves; those left empty, or out, match whatever the name has there.
+    """
+    if len(wanted) == 1:
+        return any(_text_matches(condition, wanted[0], group) for group in groups)
+    there = (*groups, *("" for _ in wanted))
+    return all(
+        not one or _text_matches(condition, one, group)
+        for one, group in zip(wanted, there, strict=False)
+    )
 
 
 @lru_cache(maxsize=256)

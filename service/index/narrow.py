@@ -77,13 +77,13 @@ def _like(
 ) -> ColumnElement[bool] | None:
     """Let ? stand for any characters: folding may make two characters of one.
 
-    A person name's pattern may mean one of its component groups (PS3.5 6.2.1).
+    A person name's pattern may mean one of its component groups, or leave some out (PS3.5 6.2.1).
     """
     meant = pattern if condition.folds and storable(pattern) else folded(pattern)
     if meant is None or len(meant) > LONGEST_PATTERN:
         return None
     meant = meant.translate(_MEANT)
     if condition.vr == "PN":
-        meant = f"%{meant}%"
+        meant = f"%{meant.replace('=', '%')}%"
     like: ColumnElement[bool] = column.like(meant, escape=_ESCAPE)
     return like
