@@ -1,7 +1,8 @@
 """Corrected attributes in a dataset, for nodes that are set to get them.
 
 Everyone else gets the received bytes. A coerced dataset is decoded and encoded again in the same
-transfer syntax; of its elements only the corrected ones change, pixels are not touched.
+transfer syntax; of its elements only the corrected ones change, and where its character set cannot
+hold those, all text becomes UTF-8. Pixels are not touched.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from dicom.charset import UTF_8, character_set, holds, texts
 from dicom.part10 import split_part10, write_file_meta
 from service.errors import Undecodable
 
@@ -30,6 +32,8 @@ def apply(changes: Dataset, dataset: memoryview, transfer_syntax: str) -> bytes:
     try:
         parsed = dcmread(file, force=True)
         parsed.update(changes)
+        if not all(holds(character_set(parsed), text) for text in texts(changes)):
+            parsed.SpecificCharacterSet = UTF_8[0]
         written = BytesIO()
         parsed.save_as(written, enforce_file_format=False)
     except (InvalidDicomError, ValueError, TypeError, AttributeError, EOFError, OSError) as fault:

@@ -18,9 +18,15 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from service.errors import Conflict, Unknown
 from service.index import trail
-from service.index.attributes import Attributes, dataset_of, from_json, to_json
+from service.index.attributes import (
+    SPECIFIC_CHARACTER_SET,
+    Attributes,
+    dataset_of,
+    from_json,
+    to_json,
+)
 from service.index.database import Database
-from service.index.identity import PATIENT_ID, columns, patient_key
+from service.index.identity import ISSUER, PATIENT_ID, columns, patient_key
 from service.index.levels import Level, home, part, tag_of
 from service.index.tables import Correction, Instance, Patient, Revision, Series, Study
 from service.sequence import utc_now
@@ -172,13 +178,18 @@ class Corrections:
             return None
         received = part(from_json(row.attributes), Level.PATIENT)
         effective = part(from_json(row.effective), Level.PATIENT)
-        changed = {tag: value for tag, value in effective.items() if received.get(tag) != value}
+        effective.setdefault(ISSUER, [_vr(ISSUER)])
+        changed = {
+            tag: value
+            for tag, value in effective.items()
+            if tag != SPECIFIC_CHARACTER_SET and value != received.get(tag, [value[0]])
+        }
         return dataset_of(changed) if changed else None
 
 
 def patient(patient_id: str, issuer: str = "", study_uid: str = "") -> str:
     """Name a patient: by Patient ID and issuer, or by the only study where the ID is empty."""
-    return patient_key({PATIENT_ID: ["LO", patient_id], "00100021": ["LO", issuer]}, study_uid)
+    return patient_key({PATIENT_ID: ["LO", patient_id], ISSUER: ["LO", issuer]}, study_uid)
 
 
 def shown_patient(connection: Connection, key: str, study_uid: str) -> int | None:
@@ -192,6 +203,15 @@ def shown_patient(connection: Connection, key: str, study_uid: str) -> int | Non
 def effective(connection: Connection, key: str, received: Attributes) -> Attributes:
     """Apply the corrections in force to a patient's received attributes."""
     return _renamed(_in_force(connection), key, received)
+
+
+def reapply_to(connection: Connection, key: str) -> None:
+    """Bring a patient whose row is new in line with the corrections that name it.
+
+    A row goes with its last instance, and the corrections stay for what comes later.
+    """
+    if any(key in details.values() for _, details in _in_force(connection)):
+        reapply(connection)
 
 
 def reapply(connection: Connection) -> None:

@@ -85,7 +85,9 @@ def _make_patient(
     connection: Connection, identity: Identity, attributes: Attributes, sequence: int
 ) -> int:
     values = _values(Level.PATIENT, part(attributes, Level.PATIENT), sequence)
-    return _insert(connection, Patient, key=identity.patient_key, **values)
+    patient = _insert(connection, Patient, key=identity.patient_key, **values)
+    corrections.reapply_to(connection, identity.patient_key)
+    return patient
 
 
 def _make_study(

@@ -87,6 +87,26 @@ def test_coerced_attributes_are_those_that_differ_from_the_received(two: Index) 
     assert two.corrections.coerced(one.revision_id) == expected
 
 
+def test_a_merged_patient_loses_its_issuer_and_no_dataset_its_character_set(index: Index) -> None:
+    source = add(index, PatientID="P1", IssuerOfPatientID="CLINIC")
+    add(index, PatientID="P2", StudyInstanceUID="1.3", SpecificCharacterSet="ISO_IR 100")
+    index.corrections.merge(patient("P1", "CLINIC"), patient("P2"), AUTHOR)
+    expected = dataset(PatientID="P2", IssuerOfPatientID=None)
+    assert index.corrections.coerced(source.revision_id) == expected
+
+
+def test_a_patient_that_comes_back_comes_back_corrected(index: Index) -> None:
+    """A patient's row goes with its last instance; the correction stays."""
+    add(index, SOPInstanceUID="1.1.1.1")
+    index.corrections.rename(JANE, {"PatientName": "Roe^Jane"}, AUTHOR)
+    renumbered = add(index, SOPInstanceUID="1.1.1.1", PatientID="P2")
+    index.revisions.accept(renumbered.revision_id, "admin", "wrong patient")
+    assert texts(found(index, "PATIENT", Model.PATIENT_ROOT), "PatientID") == ["P2"]
+    add(index, PatientID="P1")
+    (jane,) = found(index, "PATIENT", Model.PATIENT_ROOT, PatientID="P1", PatientName="")
+    assert jane.PatientName == "Roe^Jane"
+
+
 def test_corrections_are_listed_with_who_when_and_why(two: Index) -> None:
     number = two.corrections.merge(JANE, JOHN, AUTHOR)
     two.corrections.undo(number, "other")
