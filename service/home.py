@@ -97,9 +97,10 @@ class Home:
 
         Raises:
             WrongKey: the key is retired; what was sealed under it is lost and must be refused.
+            KeyringFault: whether it is retired cannot be seen, as the root secret was changed.
         """
         with locked(self.run / KEY_LOCK, fcntl.LOCK_SH):
-            self.keys.keyring.get(key_id)
+            self.keys.keyring.confirm(key_id)
             yield
 
     @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from service.errors import DataFault, KeyNeeded, Unknown, WrongKey
+from service.errors import DataFault, KeyNeeded, KeyringFault, Unknown, WrongKey
 from service.keys.derivation import KEY_BYTES
 from service.records import ID_BYTES
 
@@ -54,8 +54,24 @@ class Keyring:
 
     @property
     def active(self) -> ArchiveKey:
-        """The key that new files are sealed under."""
-        return next(key for key in self.keys if key.state is KeyState.ACTIVE)
+        """The key that new files are sealed under.
+
+        Raises:
+            KeyringFault: this keyring only opens: see :meth:`opening`.
+        """
+        for key in self.keys:
+            if key.state is KeyState.ACTIVE:
+                return key
+        raise KeyringFault("the keyring has another root secret now: name it and start again")
+
+    def opening(self) -> Keyring:
+        """Give the same keys with none to seal under, for who cannot see later changes."""
+        return Keyring(
+            tuple(
+                replace(key, state=KeyState.DECRYPT_ONLY) if key.state is KeyState.ACTIVE else key
+                for key in self.keys
+            )
+        )
 
     def get(self, key_id: bytes) -> ArchiveKey:
         """Find a key that can still open files.
@@ -69,6 +85,16 @@ class Keyring:
                     raise WrongKey(f"key {key_id.hex()} is retired")
                 return key
         raise WrongKey(f"key {key_id.hex()} is not in the keyring")
+
+    def confirm(self, key_id: bytes) -> None:
+        """Make sure that what was sealed under a key, before it has a row, can stay.
+
+        Raises:
+            WrongKey: the key is not in this keyring, or retired.
+            KeyringFault: this keyring only opens, and would not know.
+        """
+        _ = self.active
+        self.get(key_id)
 
     def find(self, name: str) -> ArchiveKey:
         """Find a key by its id in hexadecimal, or the first digits of it.

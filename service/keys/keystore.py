@@ -19,10 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from service.errors import Conflict, DataFault, KeyringFault, WrongKey
+from service.errors import Conflict, DataFault, KeyringFault, WrongKey, WrongSecret
 from service.files import write_atomically
 from service.keys.derivation import Purpose, SealingKey
 from service.keys.keyring import KEYRING_FORMAT, ArchiveKey, Keyring, KeyState
@@ -31,6 +32,11 @@ from service.records import ID_BYTES
 
 _LARGEST_KEYRING = 1 << 21
 """Bytes; some 8,000 keys, a rotation a day for twenty years."""
+
+_LOOK_AGAIN_S = 5.0
+"""Seconds between attempts to open a keyring that was rewrapped: each may cost a scrypt (0.2 s)."""
+
+_log = structlog.get_logger()
 
 
 class Keys(Protocol):
@@ -45,7 +51,9 @@ class KeyStore:
     """The keyring of one archive. Safe to share between threads.
 
     Each access looks at keyring.json's identity (one ``stat``) and reads it again when another
-    process has replaced it, so that a running service follows ``keys rotate``.
+    process has replaced it, so that a running service follows ``keys rotate``. One that was
+    rewrapped by a root secret unknown here is followed no more: what was read before goes on
+    opening, and seals nothing, since its active key may have been retired by now.
     """
 
     def __init__(self, path: Path, root: RootSecret) -> None:
@@ -54,6 +62,7 @@ class KeyStore:
         self._lock = threading.Lock()
         self._seen: tuple[int, ...] = ()
         self._keyring: Keyring | None = None
+        self._look_again = 0.0
 
     @classmethod
     def create(cls, path: Path, root: RootSecret) -> KeyStore:
@@ -80,11 +89,20 @@ class KeyStore:
             WrongSecret: the root secret does not open it.
         """
         with self._lock:
-            identity = self._identity()
-            if self._keyring is None or identity != self._seen:
-                self._keyring = self._load()
-                self._seen = identity
+            changed = self._identity() != self._seen
+            if self._keyring is None or (changed and time.monotonic() >= self._look_again):
+                self._keyring = self._follow(self._keyring)
             return self._keyring
+
+    def _follow(self, before: Keyring | None) -> Keyring:
+        try:
+            return self._load()
+        except WrongSecret as fault:
+            if before is None:
+                raise
+            _log.critical("keyring rewrapped, nothing is sealed any more", exc_info=fault)
+            self._look_again = time.monotonic() + _LOOK_AGAIN_S
+            return before.opening()
 
     def rotate(self, backup: Path | None = None) -> ArchiveKey:
         """Make a new active key; the one before it only opens from now on.
@@ -95,7 +113,7 @@ class KeyStore:
         """
         with self._exclusive():
             key = ArchiveKey.generate(_now())
-            self._save(self.keyring.with_key(key), self._root)
+            self._save(self._reread().with_key(key), self._root)
             _prove(self._reread().get(key.key_id))
             if backup is not None:
                 self.backup(backup)
@@ -110,13 +128,13 @@ class KeyStore:
             WrongKey: it is unknown or retired already.
         """
         with self._exclusive():
-            self._save(self.keyring.retired(key_id), self._root)
+            self._save(self._reread().retired(key_id), self._root)
             self._reread()
 
     def rewrap(self, root: RootSecret) -> None:
         """Seal the keyring by another root secret. Old copies stay open to the old one."""
         with self._exclusive():
-            keyring = self.keyring
+            keyring = self._reread()
             self._save(keyring, root)
             self._root = root
             if self._reread() != keyring:
@@ -143,11 +161,13 @@ class KeyStore:
         return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
 
     def _reread(self) -> Keyring:
+        """Read the file as it is now, or fail: what is written next must not lose a change."""
         with self._lock:
-            self._keyring = None
-        return self.keyring
+            self._keyring = self._load()
+            return self._keyring
 
     def _load(self) -> Keyring:
+        identity = self._identity()
         try:
             with self._path.open("rb") as file:
                 content = json.loads(file.read(_LARGEST_KEYRING))
@@ -158,7 +178,9 @@ class KeyStore:
             raise DataFault(f"{self._path} is not a keyring") from fault
         if version != KEYRING_FORMAT:
             raise DataFault(f"{self._path} has format {version}, not known to this version")
-        return Keyring.from_json(self._root.open(sealed))
+        keyring = Keyring.from_json(self._root.open(sealed))
+        self._seen = identity
+        return keyring
 
     def _save(self, keyring: Keyring, root: RootSecret) -> None:
         content = {"format": KEYRING_FORMAT, "root": root.seal(keyring.to_json())}

@@ -117,6 +117,26 @@ def test_rewrapping_changes_the_secret_and_nothing_else(tmp_path: Path, store: K
         _ = KeyStore(tmp_path / "keyring.json", KeyFile(tmp_path / "root.key")).keyring
 
 
+def test_a_process_without_the_new_secret_opens_and_seals_nothing(
+    tmp_path: Path, store: KeyStore, root: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.keys.keystore._LOOK_AGAIN_S", 0.0)
+    running = KeyStore(tmp_path / "keyring.json", root)
+    key = running.keyring.active
+    store.rewrap(passphrase(tmp_path / "passphrase", b"correct horse"))
+    rewrapped = (tmp_path / "keyring.json").read_bytes()
+    assert running.keyring.get(key.key_id).secret == key.secret
+    with pytest.raises(KeyringFault):
+        _ = running.keyring.active
+    with pytest.raises(KeyringFault):
+        running.keyring.confirm(key.key_id)
+    with pytest.raises(WrongSecret):
+        running.rotate()
+    assert (tmp_path / "keyring.json").read_bytes() == rewrapped
+    store.rewrap(root)
+    assert running.keyring.active == key
+
+
 @pytest.mark.parametrize(
     ("written", "read", "same"),
     [
