@@ -64,8 +64,12 @@ def release_quarantined(archive: ScratchArchive) -> None:
         archive.run("quarantine", "accept", str(held["revision_id"]))
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
-    "folder", ["conformance", "test", pytest.param("series_test", marks=pytest.mark.slow)]
+    "folder",
+    ["conformance", pytest.param("test", marks=SLOW), pytest.param("series_test", marks=SLOW)],
 )
 @pytest.mark.timeout(1500)
 def test_every_file_comes_back_as_it_was_sent(
