@@ -36,6 +36,7 @@ from service.home import (
 from service.index import Index, Policy
 from service.index.snapshot import carry_over
 from service.keys import KeyStore
+from service.receive import add
 from service.records import ObjectFacts, Received
 from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.reader import ObjectReader
@@ -180,7 +181,7 @@ class _Rebuild:
             return
         received, facts, head, revision = self._open_object(place.object_id)
         attributes = read_attributes(head, received.transfer_syntax)
-        added = self._index.add(received, attributes)
+        added = add(self._index, received, attributes)
         if added.duplicate:
             detail = f"the same bytes as revision {added.revision} of its instance"
             self._rebuilt.faults.append(NotIndexed(place.object_id.hex(), "orphaned", detail))
@@ -196,7 +197,8 @@ class _Rebuild:
             head = Head(received.transfer_syntax)
             for chunk in entry.chunks():
                 head.write(chunk)
-        added = self._index.add(received, read_attributes(head.taken, received.transfer_syntax))
+        attributes = read_attributes(head.taken, received.transfer_syntax)
+        added = add(self._index, received, attributes)
         self._rebuilt.entries += not added.duplicate
         self._rebuilt.quarantined += added.quarantined is not None and not added.duplicate
 

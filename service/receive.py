@@ -20,7 +20,7 @@ from dicom.attributes import read_attributes
 from service.errors import Fault, JournalFault, OutOfSpace, Unknown, rendering
 from service.head import Head
 from service.home import Home
-from service.index import Added
+from service.index import Added, Index
 from service.records import ID_BYTES, Received
 from service.sealing.journal import JournalWriter, remove_entry
 from service.sequence import utc_now
@@ -104,7 +104,7 @@ class Reception:
         """
         try:
             self.take()
-        except Fault as fault:
+        except Exception as fault:
             told = rendering(fault)
             _log.error("instance refused", status=told.dimse, exc_info=fault)
             raise ArchiveFault(told.dimse, told.message[:COMMENT_LENGTH]) from fault
@@ -166,8 +166,8 @@ class Reception:
 
     def _index(self, received: Received, attributes: Dataset) -> Added:
         try:
-            added = self._home.index.add(received, attributes)
-        except Fault:
+            added = add(self._home.index, received, attributes)
+        except Exception:
             self._withdraw(received.entry_id)
             raise
         if added.duplicate:
@@ -187,6 +187,24 @@ class Reception:
             remove_entry(self._home.journal, entry_id)
         except Fault as fault:
             _log.warning("entry left to recovery", entry=entry_id.hex(), exc_info=fault)
+
+
+def add(index: Index, received: Received, attributes: Dataset) -> Added:
+    """Index a reception; where its attributes defeat the index, without them.
+
+    No instance is lost, refused, or keeps the archive from starting for what its dataset says. What
+    happens here otherwise is a fault of ours, and is logged as one.
+
+    Raises:
+        Fault: it could not be made durable.
+    """
+    try:
+        return index.add(received, attributes)
+    except Fault:
+        raise
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the instance is to be kept
+        _log.critical("attributes not indexed", entry=received.entry_id.hex(), exc_info=fault)
+        return index.add(received, Dataset())
 
 
 def text_of(attributes: Dataset, keyword: str) -> str:

@@ -16,6 +16,7 @@ from service.errors import DataFault, Unknown
 from service.head import Head
 from service.home import Home
 from service.index import RevisionFacts
+from service.receive import add
 from service.sealing.journal import JournalReader, entry_ids, entry_path, remove_entry, sweep
 
 _log = structlog.get_logger()
@@ -102,7 +103,7 @@ def _adopt(home: Home, entry_id: bytes) -> bool:
             head.write(chunk)
     attributes = read_attributes(head.taken, received.transfer_syntax)
     home.sequence.seed(received.sequence)
-    added = home.index.add(received, attributes)
+    added = add(home.index, received, attributes)
     if added.duplicate:
         remove_entry(home.journal, entry_id)
     return not added.duplicate

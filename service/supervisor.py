@@ -30,9 +30,10 @@ from config.settings import Settings, load
 from dicom.server import bind
 from service import decode_server, logs
 from service.children import Children, Running, forked, fresh
-from service.errors import IoFault
-from service.home import Home, Overrides, run_folder, serving
+from service.errors import IoFault, Unknown
+from service.home import KEYRING, Home, Overrides, root_secret, run_folder, serving
 from service.housekeeper import keep_house
+from service.keys import KeyStore
 from service.lifeline import Lifeline
 from service.receiver import receive
 from service.recovery import recover
@@ -68,6 +69,7 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
     """
     settings = load(path, overrides)
     logs.configure(settings.log.level, settings.log.format, settings.log.phi)
+    _check_keys(settings)
     run = run_folder(settings)
     stopping = _Signals()
     with serving(settings, _LOCK_S) as lock, _bound(settings) as listener:
@@ -85,6 +87,16 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
                 listener.close()
                 ended = children.stop(settings.service.shutdown_grace_s)
     return ended
+
+
+def _check_keys(settings: Settings) -> None:
+    """Open the keyring, so that a wrong folder or root secret is told here and now."""
+    keyring = settings.home / KEYRING
+    if not keyring.exists():
+        raise Unknown(f"no archive in {settings.home}: run radiolith init")
+    _log.info(
+        "keyring opened", key=KeyStore(keyring, root_secret(settings)).keyring.active.key_id.hex()
+    )
 
 
 class _Signals:

@@ -36,7 +36,7 @@ def gone(pid: int) -> bool:
     """Whether a process has ended; one nobody waited for counts as ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 

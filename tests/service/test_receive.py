@@ -1,5 +1,7 @@
 """Taking instances in: durable first, then indexed, then Success; nothing kept of what failed."""
 
+import hashlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -53,8 +55,6 @@ def _when_adding(
 def test_the_entry_is_complete_and_synced_before_its_row_is_made(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     synced: list[str] = []
     fsync = os.fsync
 
@@ -168,3 +168,20 @@ def test_a_key_that_was_retired_meanwhile_costs_the_instance_not_the_promise(hom
 def test_without_any_uid_of_its_own_the_command_names_the_instance(home: Home) -> None:
     take(home, b"", instance="9.8.7")
     assert only(home).servable.sop_instance_uid == "9.8.7"
+
+
+def test_attributes_that_defeat_the_index_cost_the_attributes_not_the_instance(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = home.index.add
+
+    def choke(received: Received, attributes: Dataset) -> Added:
+        if attributes:
+            raise ValueError("a value that nobody thought of")
+        return add(received, attributes)
+
+    monkeypatch.setattr(home.index, "add", choke)
+    take(home, dataset())
+    revision = only(home)
+    assert revision.servable.sop_instance_uid == "1.2.3.4"
+    assert revision.servable.sha256 == hashlib.sha256(dataset()).digest()
