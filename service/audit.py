@@ -16,13 +16,14 @@ from typing import Final
 
 from codec import Predictor
 from service import errors
-from service.errors import DataFault, Unknown
+from service.errors import DataFault, JournalFault, StoreFault, Unknown
 from service.home import Home
 from service.index import RevisionFacts
 from service.index.tables import ARCHIVED
 from service.ledger import Ledger
 from service.records import Received
 from service.sealing.journal import JournalReader, entry_ids, entry_path
+from service.sealing.note import note_ids, read_note
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
 
@@ -34,7 +35,7 @@ class Kind(Enum):
     """The closed list of what can be wrong."""
 
     MISSING = "missing"
-    """A row names an object or a journal entry that is not there."""
+    """A row names an object or a journal entry that is not there, or that the disk withholds."""
     ORPHANED = "orphaned"
     """An object or journal entry that no row names."""
     TRUNCATED = "truncated"
@@ -85,7 +86,7 @@ class AuditFault:
     sop_instance_uid: str
     """Empty where it is not known."""
     object: str
-    """Object id in hexadecimal, or ``journal/`` and the entry id."""
+    """Object id in hexadecimal, or ``journal/`` or ``notes/`` and the id of that."""
     kind: str
     """A value of :class:`Kind`."""
     detail: str
@@ -119,7 +120,7 @@ def audit(
         progress: told each revision done.
 
     Raises:
-        IoFault: the index or the store cannot be read at all.
+        IoFault: the index, the keyring or the store as a whole cannot be read.
     """
     scope = scope or Scope()
     return _Audit(home, predictors, scope).run(progress)
@@ -143,6 +144,7 @@ class _Audit:
         if self._scope.is_whole:
             self._audited.faults += self._orphans()
             self._audited.faults += self._lost()
+        self._audited.faults += self._notes()
         return self._audited
 
     def _check(self, revision: RevisionFacts) -> None:
@@ -162,6 +164,8 @@ class _Audit:
             found = self._read(revision)
         except DataFault as fault:
             return _named(revision, _kind(fault), str(fault))
+        except (StoreFault, JournalFault) as fault:
+            return _named(revision, Kind.MISSING, f"cannot be read: {fault}")
         return None if found is None else _named(revision, *found)
 
     def _read(self, revision: RevisionFacts) -> tuple[Kind, str] | None:
@@ -216,9 +220,17 @@ class _Audit:
                 sealed_at = ObjectReader(file, self._home.keys, object_id).facts.sealed_at
         except errors.Missing:
             return False
-        except DataFault:
+        except (DataFault, StoreFault):
             return True
         return utc_now() - sealed_at > YOUNG_S * 1_000_000
+
+    def _notes(self) -> Iterator[AuditFault]:
+        """Name what administrators decided that cannot be read any more."""
+        for note_id in note_ids(self._home.notes):
+            try:
+                read_note(self._home.notes, self._home.keys, note_id)
+            except DataFault as fault:
+                yield AuditFault("", f"notes/{note_id.hex()}", _kind(fault).value, str(fault))
 
     def _has_row(self, entry_id: bytes) -> bool:
         try:

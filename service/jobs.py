@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from service.encode import Codec, reseal
-from service.errors import DataFault, KeyNeeded, Missing
+from service.errors import DataFault, KeyNeeded, Missing, Unknown
 from service.home import Home
 from service.index import RevisionFacts
 from service.keys import ArchiveKey
@@ -32,10 +32,11 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class NotResealed:
-    """An object that could not be sealed again; it stays as it is."""
+    """An object or note that could not be sealed again; it stays as it is."""
 
     sop_instance_uid: str
     object: str
+    """Object id in hexadecimal, or ``notes/`` and the note id."""
     kind: str
     detail: str
 
@@ -86,19 +87,22 @@ def reencrypt(
             done.faults.append(_fault(revision, fault))
         progress(number, total)
         time.sleep(pause_s)
-    done.notes = _reseal_notes(home, active)
+    for note_id in list(note_ids(home.notes)):
+        try:
+            done.notes += _reseal_note(home, active, note_id)
+        except DataFault as fault:
+            name = f"notes/{note_id.hex()}"
+            done.faults.append(NotResealed("", name, type(fault).__name__, str(fault)))
     return done
 
 
-def _reseal_notes(home: Home, active: bytes) -> int:
-    """Seal notes again; one that a crash leaves twice is replayed once, by its sequence."""
-    resealed = 0
-    for note_id in list(note_ids(home.notes)):
-        if note_key(home.notes, note_id) != active:
-            write_note(home.notes, home.keys, read_note(home.notes, home.keys, note_id))
-            remove_note(home.notes, note_id)
-            resealed += 1
-    return resealed
+def _reseal_note(home: Home, active: bytes, note_id: bytes) -> bool:
+    """Seal a note again; one that a crash leaves twice is replayed once, by its sequence."""
+    if note_key(home.notes, note_id) == active:
+        return False
+    write_note(home.notes, home.keys, read_note(home.notes, home.keys, note_id))
+    remove_note(home.notes, note_id)
+    return True
 
 
 def _under_other_keys(home: Home, active: bytes) -> Iterator[RevisionFacts]:
@@ -131,11 +135,22 @@ def _remove_replaced(home: Home) -> int:
     removed = 0
     for entry in home.index.trail.entries():
         if entry.event == "resealed":
-            old_id = bytes.fromhex(str(entry.details["before"]))
-            if home.store.exists(old_id):
+            old_id, new_id = (
+                bytes.fromhex(str(entry.details[name])) for name in ("before", "object")
+            )
+            if home.store.exists(old_id) and _is_in_place(home, new_id):
                 home.store.remove(old_id)
                 removed += 1
     return removed
+
+
+def _is_in_place(home: Home, object_id: bytes) -> bool:
+    """Whether a row names an object that is there: an older one may have been restored for it."""
+    try:
+        home.index.revisions.by_object(object_id)
+    except Unknown:
+        return False
+    return home.store.exists(object_id)
 
 
 @dataclass(frozen=True, slots=True)

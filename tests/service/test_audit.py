@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from service.audit import AuditFault, Kind, Scope, audit
+from service.decisions import Decisions
 from service.encode import Codec
 from service.home import Home, init
-from service.index import RevisionFacts
+from service.index import Author, RevisionFacts, patient
 from service.jobs import reencrypt
 from service.sealing.journal import entry_path
 from service.sequence import utc_now
@@ -68,6 +69,12 @@ def _missing(home: Home) -> None:
     _object(home, "1.2.1").unlink()
 
 
+def _unreadable(home: Home) -> None:
+    path = _object(home, "1.2.1")
+    path.unlink()
+    path.mkdir()
+
+
 def _truncated(home: Home) -> None:
     path = _object(home, "1.2.1")
     _write(path, path.read_bytes()[:-100])
@@ -121,6 +128,7 @@ def _journal_truncated(home: Home) -> None:
 
 CASES: list[tuple[Callable[[Home], None], dict[str, Kind]]] = [
     (_missing, {"1.2.1": Kind.MISSING}),
+    (_unreadable, {"1.2.1": Kind.MISSING}),
     (_truncated, {"1.2.1": Kind.TRUNCATED}),
     (_altered, {"1.2.1": Kind.ALTERED}),
     (_wrong_instance, {"1.2.1": Kind.WRONG_INSTANCE}),
@@ -155,6 +163,16 @@ def test_an_altered_frame_is_named(filled: Home, codec: Codec) -> None:
     (fault,) = audit(filled, codec.predictors).faults
     assert "frame 1" in fault.detail
     assert fault.object == _object(filled, "1.2.1").stem
+
+
+def test_a_decision_that_cannot_be_read_is_named(filled: Home, codec: Codec) -> None:
+    author = Author("me", "for a test")
+    Decisions(filled).rename(patient("P1", ""), {"PatientName": "Winter"}, author)
+    (path,) = filled.notes.glob("*.note")
+    assert audit(filled, codec.predictors).faults == []
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    (fault,) = audit(filled, codec.predictors).faults
+    assert (fault.object, fault.kind) == (f"notes/{path.stem}", "altered")
 
 
 def test_without_its_model_an_object_is_undecodable(filled: Home) -> None:

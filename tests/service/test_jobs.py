@@ -3,10 +3,13 @@
 import pytest
 
 from service.contents import opened
+from service.decisions import Decisions
 from service.encode import Codec
 from service.errors import KeyNeeded, WrongKey
 from service.home import Home
+from service.index import Author, patient
 from service.jobs import count_keys, reencrypt, retire
+from service.rebuild import rebuild_index
 from service.receive import Reception
 from service.worker import drain
 from tests.service.made import dataset, only, origin, take, without_pixels
@@ -76,6 +79,20 @@ def test_a_job_that_was_killed_goes_on(
     assert _datasets(filled, codec) == INSTANCES
 
 
+def test_an_older_object_that_was_restored_for_a_lost_one_stays(filled: Home, codec: Codec) -> None:
+    kept = {path: path.read_bytes() for path in filled.settings.store.path.rglob("*.dcm")}
+    filled.keys.rotate()
+    reencrypt(filled, codec)
+    for path in filled.settings.store.path.rglob("*.dcm"):
+        path.unlink()
+    for path, content in kept.items():
+        path.write_bytes(content)
+    rebuild_index(filled.path)
+    with Home.open(filled.path) as restored:
+        assert reencrypt(restored, codec).resealed == 2
+        assert _datasets(restored, codec) == INSTANCES
+
+
 def test_an_object_that_is_not_sound_is_named_and_stays(filled: Home, codec: Codec) -> None:
     path = next(filled.settings.store.path.rglob("*.dcm"))
     damaged = bytearray(path.read_bytes())
@@ -87,6 +104,19 @@ def test_an_object_that_is_not_sound_is_named_and_stays(filled: Home, codec: Cod
     assert done.resealed == 1
     assert [fault.kind for fault in done.faults] == ["Altered"]
     assert path.exists()
+
+
+def test_a_note_that_is_not_sound_is_named_and_stays(filled: Home, codec: Codec) -> None:
+    author = Author("me", "for a test")
+    Decisions(filled).rename(patient("P1", ""), {"PatientName": "Winter"}, author)
+    (path,) = filled.notes.glob("*.note")
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    filled.keys.rotate()
+    done = reencrypt(filled, codec)
+    assert [(fault.object, fault.kind) for fault in done.faults] == [
+        (f"notes/{path.stem}", "Altered")
+    ]
+    assert (done.resealed, done.notes, path.exists()) == (2, 0, True)
 
 
 def test_a_key_is_needed_while_objects_or_entries_are_under_it(home: Home, codec: Codec) -> None:
