@@ -174,3 +174,13 @@ def test_real_files_of_every_kind_come_back_identical(
     wanted = {path.read_bytes() for path in folder.iterdir() if str(path) not in skipped}
     assert all("directory" in item.reason for item in imported.skipped), imported.skipped
     assert set(_exported(home, codec, tmp_path / "out")) == wanted
+
+
+def test_what_moves_while_it_is_exported_is_no_fault(
+    home: Home, codec: Codec, tmp_path: Path
+) -> None:
+    take(home, dataset())
+    journalled = only(home)
+    drain(home, codec)
+    done = export(home, [journalled], tmp_path / "out", codec.predictors)
+    assert (done.files, done.faults) == (1, [])
