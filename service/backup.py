@@ -73,7 +73,9 @@ def backup(home: Home, folder: Path) -> BackedUp:
     position, digest = home.index.trail.head()
     source = _sqlite_file(index_url(home.settings))
     if source is not None:
-        _snapshot(home.keys, source, folder / SNAPSHOT)
+        # Under the keys of the backup itself: the archive's may be rotated meanwhile.
+        keys = KeyStore(folder / KEYRING, root_secret(home.settings))
+        _snapshot(keys, source, folder / SNAPSHOT)
     files = tuple(name for name in (KEYRING, FILE_NAME, SNAPSHOT) if (folder / name).exists())
     manifest = {
         "format": _FORMAT,

@@ -86,6 +86,8 @@ def run() -> int:
         return INTERRUPTED
     except (Fault, SettingsError, OSError) as fault:
         return _told(fault)
+    except Exception as fault:  # noqa: BLE001 - told here, since Python's own words may be PHI
+        return _internal(fault)
 
 
 def _usage(error: typer.TyperException) -> int:
@@ -99,6 +101,17 @@ def _told(fault: Exception) -> int:
     told = rendering(fault)
     errors.print(f"radiolith: {told.message}: {fault}", markup=False)
     return told.exit_code
+
+
+def _internal(fault: Exception) -> int:
+    """Tell a fault of ours by type and place."""
+    import structlog
+
+    from service import logs
+
+    logs.configure("warning", "console")
+    structlog.get_logger().critical("internal fault", exc_info=fault)
+    return rendering(fault).exit_code
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -54,5 +55,8 @@ def micros(moment: datetime | None) -> int:
 
 
 def user() -> str:
-    """Name who runs the command, for the audit trail."""
-    return getpass.getuser()
+    """Name who runs the command, for the audit trail; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

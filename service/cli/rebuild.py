@@ -29,6 +29,7 @@ def rebuild_index(context: typer.Context, json: Json = False) -> int:
                 "quarantined": rebuilt.quarantined,
                 "revisions renumbered": rebuilt.renumbered,
                 "not indexed": len(rebuilt.faults),
+                "nodes and trail": "kept" if rebuilt.carried else "not in what was rebuilt from",
                 "old index": rebuilt.kept,
             }
         )

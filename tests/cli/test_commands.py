@@ -256,3 +256,24 @@ def test_the_index_is_rebuilt_from_the_journal(ask: Callable[..., Any], home: Pa
     (home / "index.sqlite").rename(home / "index.lost")
     assert ask("rebuild-index")["entries"] == 1
     assert ask("ls") == before
+
+
+def test_an_internal_fault_is_told_without_what_may_be_patient_data(home: Path) -> None:
+    program = """
+import sys
+from service.cli import main, ls
+def broken(*_):
+    raise ValueError("DOE^JANE")
+ls._level = broken
+sys.exit(main.run())
+"""
+
+    def call(verb: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, verb]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert call("init").returncode == EXIT_OK
+    told = call("ls")
+    assert told.returncode == rendering(ValueError()).exit_code == 70
+    assert "ValueError" in told.stderr
+    assert "DOE" not in told.stdout + told.stderr
