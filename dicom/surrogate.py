@@ -1,4 +1,4 @@
-"""Surrogate UIDs for studies and series whose datasets have none.
+"""Surrogate UIDs for studies, series and instances that have none.
 
 They are UUIDs of version 5 in the form of PS3.5 B.2, so that the same instance gets the same
 surrogate whenever it comes, and wherever the index is rebuilt.
@@ -11,6 +11,12 @@ from uuid import UUID, uuid5
 
 _STUDIES: Final = UUID("5b0f8b4e-3b0a-4d0e-9c0a-6f1d3c7a9e21")
 _SERIES: Final = UUID("c2a4b7d8-71e3-4f52-8a66-0d9b5e4f3a17")
+_INSTANCES: Final = UUID("6f9d1e0b-52c7-4c0e-8f3b-1a7d94e2b865")
+
+
+def surrogate_instance_uid(sha256: bytes) -> str:
+    """Name an instance that neither dataset nor command names: by its bytes alone."""
+    return _uid(_INSTANCES, sha256.hex())
 
 
 def surrogate_study_uid(patient_id: str, issuer: str, sop_instance_uid: str) -> str:

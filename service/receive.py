@@ -17,6 +17,7 @@ from pydicom.multival import MultiValue
 
 from dicom.archive import ArchiveFault, StoreRequest
 from dicom.attributes import read_attributes
+from dicom.surrogate import surrogate_instance_uid
 from service.errors import Fault, JournalFault, OutOfSpace, Unknown, rendering
 from service.head import Head
 from service.home import Home
@@ -148,7 +149,11 @@ class Reception:
         return Received(
             entry_id=writer.entry_id,
             sop_class_uid=text_of(attributes, "SOPClassUID") or origin.sop_class_uid,
-            sop_instance_uid=text_of(attributes, "SOPInstanceUID") or origin.sop_instance_uid,
+            sop_instance_uid=(
+                text_of(attributes, "SOPInstanceUID")
+                or origin.sop_instance_uid
+                or surrogate_instance_uid(writer.sha256)
+            ),
             command_sop_class_uid=origin.sop_class_uid,
             command_sop_instance_uid=origin.sop_instance_uid,
             study_uid=text_of(attributes, "StudyInstanceUID"),
@@ -170,6 +175,11 @@ class Reception:
         except Exception:
             self._withdraw(received.entry_id)
             raise
+        mismatch = added.instance_mismatch or added.class_mismatch
+        if added.quarantined is not None or mismatch:
+            entry = received.entry_id.hex()
+            quarantined = added.quarantined
+            _log.warning("flagged", entry=entry, quarantined=quarantined, mismatch=mismatch)
         if added.duplicate:
             remove_entry(self._home.journal, received.entry_id)
         return added

@@ -188,6 +188,6 @@ def _added(
         revision,
         duplicate,
         reason,
-        received.sop_instance_uid != received.command_sop_instance_uid,
-        received.sop_class_uid != received.command_sop_class_uid,
+        received.command_sop_instance_uid not in ("", received.sop_instance_uid),
+        received.command_sop_class_uid not in ("", received.sop_class_uid),
     )

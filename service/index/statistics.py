@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from service.index.database import Database
 from service.index.tables import Instance, Patient, Revision, Series, StoredObject, Study
@@ -21,6 +21,10 @@ class Statistics:
     instances: int
     revisions: int
     quarantined: int
+    mismatched: int
+    """Revisions whose command named another SOP Instance or Class UID than their dataset."""
+    ambiguous_studies: int
+    """Studies whose Study Instance UID another patient has too."""
     journal: int
     objects: int
     received_bytes: int
@@ -35,6 +39,10 @@ def statistics(database: Database) -> Statistics:
     received = select(func.coalesce(func.sum(Revision.length), 0)).where(held)
     stored = select(func.coalesce(func.sum(StoredObject.size), 0))
     waiting = Revision.quarantined.is_not(None) & ~Revision.rejected
+    mismatch = or_(
+        Revision.command_sop_instance_uid != "",
+        Revision.command_sop_class_uid.not_in(["", Revision.sop_class_uid]),
+    )
     counts: list[Any] = [
         _count(Patient),
         _count(Study),
@@ -42,6 +50,8 @@ def statistics(database: Database) -> Statistics:
         _count(Instance),
         _count(Revision),
         _count(Revision).where(waiting),
+        _count(Revision).where(mismatch),
+        _count(Study).where(Study.ambiguous),
         _count(Revision).where(Revision.state == "journalled"),
         _count(StoredObject),
         received,

@@ -139,6 +139,9 @@ def test_a_mismatch_of_command_and_dataset_is_flagged_and_both_uids_resolve(inde
     assert served(index, "1.5") == served(index, "9.9") == [added.revision_id]
     assert len(index.select(query("IMAGE", **IMAGE, SOPInstanceUID=["9.9", "1.5"]))) == 1
     assert index.revisions.get(added.revision_id).command_sop_instance_uid == "9.9"
+    add(index)
+    add(index, facts={"command_sop_instance_uid": "", "command_sop_class_uid": ""})
+    assert index.statistics().mismatched == 1
 
 
 def test_without_patient_id_each_study_is_a_patient(index: Index) -> None:
@@ -161,7 +164,10 @@ def test_missing_study_and_series_uids_get_surrogates_that_are_found(index: Inde
 def test_one_study_uid_under_two_patients_is_kept_twice(index: Index) -> None:
     for patient in ("P1", "P2"):
         add(index, PatientID=patient)
-    assert texts(found(index, "STUDY", PatientID=""), "PatientID") == ["P1", "P2"]
+    add(index, PatientID="P3", StudyInstanceUID="1.2")
+    same = found(index, "STUDY", PatientID="", StudyInstanceUID="1.1")
+    assert texts(same, "PatientID") == ["P1", "P2"]
+    assert index.statistics().ambiguous_studies == 2
     assert len(index.select(query("STUDY", StudyInstanceUID="1.1"))) == 2
 
 

@@ -170,6 +170,14 @@ def test_without_any_uid_of_its_own_the_command_names_the_instance(home: Home) -
     assert only(home).servable.sop_instance_uid == "9.8.7"
 
 
+def test_instances_that_nothing_names_are_not_revisions_of_each_other(home: Home) -> None:
+    for data in (b"one", b"two", b"one"):
+        take(home, data, instance="")
+    facts = list(home.index.revisions.all())
+    assert [one.number for one in facts] == [1, 1]
+    assert len({one.servable.sop_instance_uid for one in facts}) == 2
+
+
 def test_attributes_that_defeat_the_index_cost_the_attributes_not_the_instance(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
