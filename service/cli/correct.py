@@ -17,6 +17,7 @@ app = typer.Typer(
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the correction.")]
 PatientId = Annotated[str, typer.Argument(help="Patient ID.")]
 Issuer = Annotated[str, typer.Option(help="Issuer of Patient ID, where it has one.")]
+TargetIssuer = Annotated[str, typer.Option(help="Issuer of the target's Patient ID.")]
 
 
 @app.command()
@@ -26,6 +27,7 @@ def merge(
     target: PatientId,
     reason: Why,
     issuer: Issuer = "",
+    target_issuer: TargetIssuer = "",
     json: Json = False,
 ) -> None:
     """Show all studies of patient SOURCE under TARGET."""
@@ -33,7 +35,7 @@ def merge(
     from service.index import Author, patient
 
     with opened(context) as home:
-        keys = patient(source, issuer), patient(target, issuer)
+        keys = patient(source, issuer), patient(target, target_issuer)
         number = Decisions(home).merge(*keys, Author(user(), reason))
     _entered(number, json)
 
@@ -45,6 +47,9 @@ def rename(
     changes: Annotated[list[str], typer.Argument(help="Keyword=value: PatientName=DOE^JANE.")],
     reason: Why,
     issuer: Issuer = "",
+    study: Annotated[
+        str, typer.Option(help="Study Instance UID, where the Patient ID is empty.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Show other attributes of a patient."""
@@ -53,7 +58,7 @@ def rename(
 
     pairs = dict(_change(text) for text in changes)
     with opened(context) as home:
-        key = patient(patient_id, issuer)
+        key = patient(patient_id, issuer, study)
         number = Decisions(home).rename(key, pairs, Author(user(), reason))
     _entered(number, json)
 
@@ -64,6 +69,10 @@ def move(
     study: Annotated[str, typer.Argument(help="Study Instance UID.")],
     target: PatientId,
     reason: Why,
+    target_issuer: TargetIssuer = "",
+    source: Annotated[
+        str, typer.Option(help="Patient ID it was received under, where several have it.")
+    ] = "",
     issuer: Issuer = "",
     json: Json = False,
 ) -> None:
@@ -73,7 +82,8 @@ def move(
 
     with opened(context) as home:
         author = Author(user(), reason)
-        number = Decisions(home).move(study, patient(target, issuer), author)
+        owner = patient(source, issuer, study) if source else None
+        number = Decisions(home).move(study, patient(target, target_issuer), author, owner)
     _entered(number, json)
 
 
