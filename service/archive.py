@@ -27,8 +27,6 @@ from service.home import Home
 from service.receive import COMMENT_LENGTH, Origin, Reception
 from service.retrieve import Retriever
 
-_GUESTS_RIGHTS = frozenset({Right.STORE, Right.QUERY, Right.RETRIEVE, Right.COMMIT})
-
 
 class ServiceArchive:
     """One receiver's view of the archive. Safe to use from the threads of its associations."""
@@ -49,11 +47,11 @@ class ServiceArchive:
         return self._is_open or self.node(peer.calling_ae) is not None
 
     def permits(self, peer: Peer, right: Right) -> bool:
-        """Whether the peer may use a service: as its node says, else as guests may."""
+        """Whether the peer may use a service: as its node says; others may if opened to them."""
         node = self.node(peer.calling_ae)
         if node is not None:
             return right in node.rights
-        return self._is_open and right in _GUESTS_RIGHTS
+        return self._is_open
 
     def node(self, ae_title: str) -> Node | None:
         """Look up a node; a new one counts at once."""
