@@ -53,6 +53,7 @@ def test_twenty_kills_right_after_a_success_lose_nothing(tmp_path: Path) -> None
         _kill_after_success(archive, tmp_path, 20)
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_of_sending_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     samples = [sample(tmp_path, number) for number in range(60)]
     answered: list[Sample] = []
@@ -77,6 +78,7 @@ def test_a_kill_in_the_middle_of_sending_loses_nothing_that_was_answered(tmp_pat
         _require_all(archive, answered)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_over_its_work_is_replaced_and_the_work_finished(tmp_path: Path) -> None:
     samples = [sample(tmp_path, number) for number in range(80)]
     with scratch_archive(tmp_path / "home") as archive:
