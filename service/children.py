@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from typing import Final, Protocol
@@ -103,17 +104,23 @@ def forked(main: Callable[[int], None], end: int, inherited: Sequence[Lifeline])
     return Forked(process)
 
 
-def fresh(
-    module: str, arguments: Sequence[str], descriptors: Sequence[int], extra: Mapping[str, str]
-) -> Running:
-    """Run a module in a fresh interpreter with descriptors and environment variables passed on."""
-    command = [sys.executable, "-m", module, *arguments]
-    environment = {**os.environ, **extra}
-    return Fresh(
-        subprocess.Popen(  # noqa: S603 - our own interpreter
-            command, pass_fds=descriptors, env=environment, process_group=0
-        )
+def fresh(module: str, given: str, descriptors: Sequence[int], extra: Mapping[str, str]) -> Running:
+    """Run a module in a fresh interpreter with descriptors and environment variables passed on.
+
+    ``given`` comes to it on standard input: others may read a command line, and settings can hold a
+    database's password.
+    """
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", module],
+        pass_fds=descriptors,
+        env={**os.environ, **extra},
+        process_group=0,
+        stdin=subprocess.PIPE,
     )
+    if process.stdin is not None:
+        with suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(given.encode())
+    return Fresh(process)
 
 
 Start = Callable[[int, Sequence[Lifeline]], Running]

@@ -201,7 +201,7 @@ def _worker(
             "decoding": decoding,
             "lifeline": end,
         }
-        return fresh("service.work", [json.dumps(given)], [decoding, lock, end], limits)
+        return fresh("service.work", json.dumps(given), [decoding, lock, end], limits)
 
     return start
 

@@ -1,4 +1,4 @@
-"""The process of a worker: ``python -m service.work JSON``, started by the supervisor.
+"""The process of a worker: ``python -m service.work``, started by the supervisor.
 
 It follows its lifeline before it loads anything large, which takes seconds: a worker whose
 supervisor was killed meanwhile must not be there when the next one recovers the archive.
@@ -22,4 +22,4 @@ def main(given: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.stdin.read())

@@ -66,7 +66,7 @@ def test_a_process_that_dies_is_started_again_and_all_stop_when_asked(
 def test_a_process_that_does_not_stop_is_ended(tmp_path: Path) -> None:
     def deaf(end: int, _: Sequence[Lifeline]) -> Running:
         (tmp_path / "deaf.py").write_text("import time; time.sleep(60)")
-        return fresh("deaf", [], [end], {"PYTHONPATH": str(tmp_path)})
+        return fresh("deaf", "", [end], {"PYTHONPATH": str(tmp_path)})
 
     family = Children()
     family.add("deaf", deaf)
