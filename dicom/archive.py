@@ -151,7 +151,11 @@ class Archive(Protocol):
     """The archive behind the DIMSE services. Methods are called from association threads."""
 
     def admits(self, peer: Peer) -> bool:
-        """Whether this calling AE title, at this address, may open an association."""
+        """Whether this calling AE title, at this address, may open an association.
+
+        Raises:
+            ArchiveFault: it cannot tell for now.
+        """
 
     def permits(self, peer: Peer, right: Right) -> bool:
         """Whether the peer may use a service."""

@@ -38,6 +38,7 @@ def get(session: Session, message: Message) -> None:
         session.require(Right.RETRIEVE)
         query = read_query(session, message)
         instances = session.archive.select(query)
+        node = session.archive.node(session.peer.calling_ae)
     except ArchiveFault as fault:
         session.refuse(message, fault.status, fault.comment)
         return
@@ -45,7 +46,6 @@ def get(session: Session, message: Message) -> None:
     contexts = [
         context for context in session.association.contexts.values() if context.requestor_scp
     ]
-    node = session.archive.node(session.peer.calling_ae)
     coerced = node is not None and node.coerced
     scu = StorageScu(session.association, session.archive, contexts, coerced=coerced)
     with retrieval.recorded():

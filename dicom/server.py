@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Protocol
 
-from dicom.archive import Archive, Peer
+from dicom.archive import Archive, ArchiveFault, Peer
 from dicom.association import (
     AssociateAccept,
     AssociateReject,
@@ -33,6 +33,7 @@ _CALLING_AE_NOT_RECOGNIZED = AssociateReject(1, 1, 3)
 _CALLED_AE_NOT_RECOGNIZED = AssociateReject(1, 1, 7)
 _PROTOCOL_VERSION_NOT_SUPPORTED = AssociateReject(1, 2, 2)
 _LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
+_CANNOT_TELL = AssociateReject(2, 1, 1)
 """Result, source and reason of A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
 
 _LOGGER = logging.getLogger(__name__)
@@ -145,7 +146,11 @@ class _Receiver:
             self._serve(association, Peer(request.calling_ae, request.called_ae, address))
 
     def _answer(self, request: AssociateRequest, address: str) -> AssociateAccept | AssociateReject:
-        reject = self._objection(request, address)
+        try:
+            reject = self._objection(request, address)
+        except ArchiveFault as fault:
+            _LOGGER.error("the archive cannot tell whom it admits: %s", fault)
+            reject = _CANNOT_TELL
         if reject is None:
             return negotiate(request, self._options.max_pdu)
         _LOGGER.warning("rejected %s from %s: %s", request.calling_ae, address, reject)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom.archive import Right
+from dicom.archive import ArchiveFault, Right
 from dicom.association import Command, CommandField, Timeouts
 from dicom.association.command import decode_command
 from dicom.association.pdu import RELEASE_RP, USER_ABORT
@@ -148,6 +148,17 @@ def test_unknown_calling_ae_title() -> None:
             assert peer.read() == b""
         with RawPeer(served.port) as peer:
             assert peer.associate(VERIFICATION, calling="FRIEND")[:1] == b"\x02"
+
+
+def test_an_archive_that_cannot_tell_whom_it_admits_rejects_for_now(
+    memory: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def admits(_: object) -> bool:
+        raise ArchiveFault(0xA700, "the index failed")
+
+    monkeypatch.setattr(memory.archive, "admits", admits)
+    with RawPeer(memory.port) as peer:
+        assert peer.associate(VERIFICATION) == REJECTED + b"\2\1\1"
 
 
 def test_called_ae_title_is_checked_if_asked_for(memory: Served) -> None:
