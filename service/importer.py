@@ -20,7 +20,6 @@ from service.sources import UNREADABLE, Offer, Skipped, offers
 FIRST_BYTES: Final = 64 * 2**10
 """As much of a file as :func:`dicom.part10.split_part10` wants to see."""
 FRAGMENT: Final = 2**20
-MEDIA_STORAGE_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 
 Progress = Callable[[Offer], None]
 """Told each file when it is done with."""
@@ -99,8 +98,6 @@ def _origin(home: Home, first: bytes) -> Origin:
         header = split_part10(first)
     except NotDicom as fault:
         raise Unparsable("not a DICOM file") from fault
-    if header.sop_class_uid == MEDIA_STORAGE_DIRECTORY:
-        raise Unparsable("a directory of other files")
     if header.transfer_syntax == RADIOLITH_SYNTAX:
         raise Unparsable("a sealed object of an archive: only its keyring opens it")
     if not encoding(header.transfer_syntax).is_stored:

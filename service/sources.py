@@ -47,7 +47,8 @@ def offers(path: Path) -> Iterator[Offer | Skipped]:
     """Find every file to import under ``path``: a folder, a zip archive, a DICOMDIR or one file.
 
     In a folder, files come in order of name; a DICOMDIR among them adds nothing but the names of
-    files that it promises and that are missing.
+    files that it promises and that are missing. A directory under another name leads nowhere, so it
+    is a file like any other.
     """
     if path.is_dir():
         for folder, folders, names in os.walk(path):

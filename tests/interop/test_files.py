@@ -12,18 +12,11 @@ from service.demo.scratch import ScratchArchive
 
 pytestmark = pytest.mark.interop
 
-DIRECTORY = "1.2.840.10008.1.3.10"
-"""Media Storage Directory: names other files, and is no instance to archive."""
-
 
 def without_association(folder: Path) -> list[Path]:
     """Name the files without complete file meta information, or without a Study UID."""
     samples = {path: read_sample(path) for path in sorted(folder.glob("*.dcm"))}
-    return [
-        path
-        for path, sample in samples.items()
-        if sample is None or (not sample.study_uid and sample.sop_class_uid != DIRECTORY)
-    ]
+    return [path for path, sample in samples.items() if sample is None or not sample.study_uid]
 
 
 @pytest.mark.parametrize("archived", [False, True], ids=["from the journal", "from objects"])
