@@ -14,9 +14,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+import structlog
+from pydicom.dataset import Dataset
+
 from codec import Predictor
+from dicom.attributes import read_attributes
 from service import errors
 from service.errors import DataFault, JournalFault, StoreFault, Unknown
+from service.head import Head
 from service.home import Home
 from service.index import RevisionFacts
 from service.index.tables import ARCHIVED
@@ -26,6 +31,8 @@ from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.note import note_ids, read_note
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
+
+_log = structlog.get_logger()
 
 YOUNG_S: Final = 600
 """Seconds. An object without a row may be one that a worker has just published."""
@@ -174,11 +181,11 @@ class _Audit:
         if servable.object_id is None:
             path = entry_path(self._home.journal, servable.entry_id)
             with JournalReader(path, self._home.keys) as entry:
-                _read_through(entry.chunks())
-                return _row_mismatch(revision, entry.received) or self._stale(revision)
+                attributes = _read_through(entry.chunks(), entry.received)
+                return self._against(revision, entry.received, attributes)
         with self._home.store.open(servable.object_id) as file:
             reader = ObjectReader(file, self._home.keys, servable.object_id, self._predictors)
-            _read_through(reader.pieces())
+            attributes = _read_through(reader.pieces(), reader.received)
             hint = reader.check_hints()
         if hint is not None:
             return Kind.ALTERED, str(hint)
@@ -188,11 +195,27 @@ class _Audit:
         sealed = (reader.facts.key_id, reader.facts.size, reader.facts.model, reader.facts.coding)
         if facts != sealed or reader.header.revision != revision.number:
             return Kind.ROW_MISMATCH, "key, size, model, coding or revision"
-        return _row_mismatch(revision, reader.received) or self._stale(revision)
+        return self._against(revision, reader.received, attributes)
 
-    def _stale(self, revision: RevisionFacts) -> tuple[Kind, str] | None:
+    def _against(
+        self, revision: RevisionFacts, received: Received, attributes: Dataset
+    ) -> tuple[Kind, str] | None:
+        """Give what the index or the trail has against a sound object or entry."""
+        differing = self._differing(revision.servable.revision_id, received, attributes)
+        if differing:
+            return Kind.ROW_MISMATCH, ", ".join(differing)
         said = self._ledger.stale(revision.servable)
         return None if said is None else (Kind.STALE, said)
+
+    def _differing(self, number: int, received: Received, attributes: Dataset) -> list[str]:
+        """Compare with the rows; what had to be indexed without its attributes, in the same way."""
+        try:
+            return self._home.index.revisions.differing(number, received, attributes)
+        except errors.Fault:
+            raise
+        except Exception as fault:  # noqa: BLE001 - as service.receive.add: a fault of ours
+            _log.critical("attributes not compared", revision=number, exc_info=fault)
+            return self._home.index.revisions.differing(number, received, Dataset())
 
     def _orphans(self) -> Iterator[AuditFault]:
         """Name objects and journal entries without a row, if they are not just being made."""
@@ -250,26 +273,12 @@ class _Audit:
                 yield AuditFault(sop_instance_uid, name, Kind.STALE.value, detail)
 
 
-def _read_through(pieces: Iterator[bytes]) -> None:
-    for _ in pieces:
-        continue
-
-
-def _row_mismatch(revision: RevisionFacts, received: Received) -> tuple[Kind, str] | None:
-    """Compare what the row says of a reception with what is sealed."""
-    row, servable = revision, revision.servable
-    pairs = {
-        "SHA-256": (servable.sha256, received.sha256),
-        "length": (servable.length, received.length),
-        "SOP Class UID": (servable.sop_class_uid, received.sop_class_uid),
-        "SOP Instance UID": (servable.sop_instance_uid, received.sop_instance_uid.strip(" \0")),
-        "transfer syntax": (servable.transfer_syntax, received.transfer_syntax),
-        "calling AE title": (row.calling_ae, received.calling_ae),
-        "receive time": (row.received_at, received.received_at),
-        "receive sequence": (row.sequence, received.sequence),
-    }
-    differing = [name for name, (said, sealed) in pairs.items() if said != sealed]
-    return (Kind.ROW_MISMATCH, ", ".join(differing)) if differing else None
+def _read_through(pieces: Iterator[bytes], received: Received) -> Dataset:
+    """Read and decode a whole dataset; give its head attributes."""
+    head = Head(received.transfer_syntax)
+    for piece in pieces:
+        head.write(piece)
+    return read_attributes(head.taken, received.transfer_syntax)
 
 
 def _kind(fault: DataFault) -> Kind:

@@ -66,7 +66,9 @@ def add(
     instance = known[0].instance_id if known else None
     if served:
         instance = place(connection, identity, attributes, received.sequence, instance)
-    values = _values(received, identity, attributes)
+    values = sealed_values(received, identity, attributes) | {
+        "state": JOURNALLED, "rejected": False, "attributes": to_json(attributes), "attempts": 0,
+    }  # fmt: skip
     standing = {"instance_id": instance, "number": revision, "served": served}
     row: int = connection.execute(
         _ADD_REVISION, values | standing | {"quarantined": reason}
@@ -137,12 +139,11 @@ def _is_served(known: Sequence[AnyRow], received: Received, policy: Policy) -> b
     return is_newer if policy.serve == "newest" else not is_newer
 
 
-def _values(received: Received, identity: Identity, attributes: Attributes) -> dict[str, Any]:
+def sealed_values(received: Received, identity: Identity, attributes: Attributes) -> dict[str, Any]:
+    """Give the columns of a revision that follow from what is sealed, and never change."""
     command_uid = received.command_sop_instance_uid
     return {
         "entry_id": received.entry_id,
-        "state": JOURNALLED,
-        "rejected": False,
         "sop_class_uid": received.sop_class_uid,
         "command_sop_class_uid": received.command_sop_class_uid,
         "command_sop_instance_uid": (
@@ -160,8 +161,6 @@ def _values(received: Received, identity: Identity, attributes: Attributes) -> d
         "sequence": received.sequence,
         "length": received.length,
         "sha256": received.sha256,
-        "attributes": to_json(attributes),
-        "attempts": 0,
     }
 
 

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydicom.dataset import Dataset
 from sqlalchemy import Connection, func, select, update
 
 from service.errors import Conflict, Unknown
-from service.index import trail
-from service.index.attributes import Attributes, from_json
+from service.index import comparison, trail
+from service.index.attributes import Attributes, attributes_of, from_json
 from service.index.claims import object_values
 from service.index.coverage import Servable, servable
 from service.index.database import AnyRow, AnySelect, Database
 from service.index.identity import Identity
 from service.index.intake import place
 from service.index.tables import Instance, Revision, StoredObject
-from service.records import ObjectFacts
+from service.records import ObjectFacts, Received
 
 _PAGE: Final = 500
 
@@ -82,6 +83,16 @@ class Revisions:
         """
         wanted = _facts().where(Revision.entry_id == entry_id)
         return self._one(wanted, f"no row names entry {entry_id.hex()}")
+
+    def differing(self, revision_id: int, received: Received, attributes: Dataset) -> list[str]:
+        """Name what the rows of a revision say otherwise than its sealed values.
+
+        Raises:
+            Unknown: no such row, or none of what it is placed under.
+        """
+        with self._database.read() as connection:
+            kept = attributes_of(attributes)
+            return comparison.differing(connection, revision_id, received, kept)
 
     def of_instance(self, sop_instance_uid: str) -> list[RevisionFacts]:
         """Give all revisions of an instance, the first received first."""

@@ -112,9 +112,17 @@ def _wrong_key(home: Home) -> None:
     home.keys.retire(old)
 
 
-def _row_mismatch(home: Home) -> None:
-    one = _revision(home, "1.2.1").servable.revision_id
-    _sql(home, "UPDATE revisions SET calling_ae = 'OTHER' WHERE id = ?", one)
+def _changed(table: str, column: str, value: object) -> Callable[[Home], None]:
+    def harm(home: Home) -> None:
+        one = _revision(home, "1.2.1").servable.revision_id
+        rows = {
+            "revisions": "?",
+            "series": "(SELECT series_id FROM instances WHERE id = ?)",
+        }
+        _sql(home, f"UPDATE {table} SET {column} = ? WHERE id = {rows[table]}", value, one)
+
+    harm.__name__ = f"_{table}_{column}"
+    return harm
 
 
 def _journal_missing(home: Home) -> None:
@@ -134,7 +142,13 @@ CASES: list[tuple[Callable[[Home], None], dict[str, Kind]]] = [
     (_wrong_instance, {"1.2.1": Kind.WRONG_INSTANCE}),
     (_rows_exchanged, {"1.2.1": Kind.WRONG_INSTANCE, "1.2.2": Kind.WRONG_INSTANCE}),
     (_wrong_key, {"1.2.1": Kind.WRONG_KEY, "1.2.2": Kind.WRONG_KEY, "1.2.3": Kind.WRONG_KEY}),
-    (_row_mismatch, {"1.2.1": Kind.ROW_MISMATCH}),
+    (_changed("revisions", "calling_ae", "OTHER"), {"1.2.1": Kind.ROW_MISMATCH}),
+    (_changed("revisions", "patient_key", "OTHER"), {"1.2.1": Kind.ROW_MISMATCH}),
+    (_changed("revisions", "sha256", b"0" * 32), {"1.2.1": Kind.ROW_MISMATCH}),
+    (
+        _changed("series", "series_uid", "9.9"),
+        dict.fromkeys((*TWO, "1.2.3"), Kind.ROW_MISMATCH),
+    ),
     (_journal_missing, {"1.2.3": Kind.MISSING}),
     (_journal_truncated, {"1.2.3": Kind.TRUNCATED}),
 ]
