@@ -30,9 +30,10 @@ def list_(context: typer.Context, json: Json = False) -> None:
         print_json(uses)
         return
     rows = [
-        [use.key_id, use.state, moment(use.created_at), use.objects, use.entries] for use in uses
+        [use.key_id, use.state, moment(use.created_at), use.objects, use.entries, use.notes]
+        for use in uses
     ]
-    print_table(["key", "state", "made", "objects", "journal entries"], rows)
+    print_table(["key", "state", "made", "objects", "journal entries", "notes"], rows)
 
 
 @app.command()
