@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pydicom.config
 from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from sqlalchemy import Connection, insert, or_, select, update
 
-from service.errors import Conflict, Unknown
+from dicom.charset import UTF_8, holds
+from service.errors import Conflict, DataFault, Unknown
 from service.index import trail
 from service.index.attributes import (
     SPECIFIC_CHARACTER_SET,
@@ -84,8 +87,11 @@ class Corrections:
         Raises:
             Unknown: no such patient.
             Conflict: an attribute isn't the patient's, or the new Patient ID is another patient's.
+            DataFault: an attribute's VR cannot hold the value, so no query could answer it.
         """
         tags = {_patient_tag(name): value for name, value in changes.items()}
+        for name, value in changes.items():
+            _require_fit(name, value)
         with self._database.write() as connection:
             row = _require_patient(connection, patient)
             if PATIENT_ID in tags:
@@ -310,6 +316,20 @@ def _patient_tag(name: str) -> str:
     if home(tag) is not Level.PATIENT:
         raise Conflict(f"{name} is no attribute of a patient (PS3.3 C.7.1.1)")
     return tag
+
+
+def _require_fit(name: str, value: str) -> None:
+    """Refuse a value that its VR does not allow (PS3.5 6.2), or that is no text at all."""
+    tag = tag_of(name)
+    vr = _vr(tag)
+    try:
+        if value:
+            DataElement(int(tag, 16), vr, value, validation_mode=pydicom.config.RAISE)
+        fits = holds(UTF_8, value)
+    except (ValueError, TypeError):
+        fits = False
+    if not fits:
+        raise DataFault(f"{name} cannot have that value: its VR is {vr} (PS3.5 6.2)")
 
 
 def _require_patient(connection: Connection, key: str) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dicom.archive import Model
-from service.errors import Conflict, Unknown
+from service.errors import Conflict, DataFault, Unknown
 from service.index import Author, Index, patient
 from tests.index.made import add, dataset, found, query, texts
 
@@ -153,6 +153,25 @@ def test_corrections_that_make_no_sense_are_refused(two: Index) -> None:
         corrections.move("1.1", JOHN, AUTHOR)
     corrections.move("1.1", JOHN, AUTHOR, source=patient("P3"))
     assert len(corrections.list()) == 2
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("PatientSex", "男"),
+        ("PatientBirthDate", "1970"),
+        ("PatientName", "Doe\udce9^Jane"),
+        ("PatientID", "9" * 65),
+        ("PatientSpeciesCodeSequence", "dog"),
+    ],
+)
+def test_a_value_that_its_vr_cannot_hold_is_refused(two: Index, keyword: str, value: str) -> None:
+    with pytest.raises(DataFault, match=keyword) as caught:
+        two.corrections.rename(JANE, {"PatientComments": "é", keyword: value}, AUTHOR)
+    assert value not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert two.corrections.list() == []
+    two.corrections.rename(JANE, {keyword: ""}, AUTHOR)
 
 
 def test_a_patient_without_id_is_named_by_the_study(two: Index) -> None:
