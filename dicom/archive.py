@@ -100,6 +100,7 @@ class Match:
     """One C-FIND reply before encoding, with the keys that were asked for but not supported."""
 
     attributes: Dataset
+    """Without Query/Retrieve Level, which every reply gets from its query."""
     unsupported: frozenset[int] = frozenset()
 
 

@@ -42,11 +42,10 @@ from service.index.narrow import narrow, narrow_uid
 from service.index.policy import Policy
 from service.index.tables import Instance, Patient, Revision, Series, Study
 
-LEVEL_KEY: Final = tag_of("QueryRetrieveLevel")
 _CONTROL_KEYS: Final = frozenset(
     {
-        LEVEL_KEY,
         SPECIFIC_CHARACTER_SET,
+        tag_of("QueryRetrieveLevel"),
         tag_of("QueryRetrieveView"),
         tag_of("TimezoneOffsetFromUTC"),
     }
@@ -251,7 +250,6 @@ def _reply(level: Level, keys: list[Key], attributes: Attributes) -> Dataset:
     reply = Dataset()
     if SPECIFIC_CHARACTER_SET in attributes:
         reply.add(_element(SPECIFIC_CHARACTER_SET, "CS", attributes))
-    reply.add(element_of(int(LEVEL_KEY, 16), "CS", [level.name]))
     reply.add(_element(UNIQUE_KEYS[level], "LO", attributes))
     for key in keys:
         element = _element(key.tag, key.vr, attributes)

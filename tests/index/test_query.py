@@ -98,7 +98,7 @@ def test_images_answer_their_own_attributes_and_those_above(filled: Index) -> No
     assert len(images) == 1
     image = images[0]
     assert (image.SOPInstanceUID, image.Rows, image.PatientName) == ("1.1.1.10", 512, "Doe^Jane")
-    assert (image.QueryRetrieveLevel, image.StudyDate) == ("IMAGE", "20240105")
+    assert image.StudyDate == "20240105"
     assert image.SpecificCharacterSet == "ISO_IR 192"
 
 
