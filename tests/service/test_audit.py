@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from service.audit import AuditFault, Kind, Scope, audit
@@ -17,6 +18,10 @@ from service.sealing.journal import entry_path
 from service.sequence import utc_now
 from service.worker import drain
 from tests.service.made import dataset, take
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+PIXEL_DATA_ITEMS = bytes.fromhex("e07f1000 4f420000 ffffffff feff00e0")
+SEQUENCE_END = bytes.fromhex("feffdde0 00000000")
 
 TWO = ("1.2.1", "1.2.2")
 
@@ -177,6 +182,26 @@ def test_an_altered_frame_is_named(filled: Home, codec: Codec) -> None:
     (fault,) = audit(filled, codec.predictors).faults
     assert "frame 1" in fault.detail
     assert fault.object == _object(filled, "1.2.1").stem
+
+
+def _exchange_frames(content: bytes) -> bytes:
+    """Exchange the first two frames of an object, offsets mended: each a whole item."""
+    table = content.index(PIXEL_DATA_ITEMS) + len(PIXEL_DATA_ITEMS)
+    offsets = np.frombuffer(content, "<u4", 2, table + 4)
+    first = table + 4 + int.from_bytes(content[table : table + 4], "little")
+    second, end = first + int(offsets[1]), content.index(SEQUENCE_END, first)
+    one, two = content[first:second], content[second:end]
+    mended = np.array([0, len(two)], "<u4").tobytes()
+    return content[: table + 4] + mended + two + one + content[end:]
+
+
+def test_frames_that_were_exchanged_are_named(home: Home, codec: Codec) -> None:
+    take(home, (GOLDEN / "v1-frames.dataset").read_bytes())
+    drain(home, codec)
+    (path,) = home.settings.store.path.rglob("*.dcm")
+    _write(path, _exchange_frames(path.read_bytes()))
+    (fault,) = audit(home, codec.predictors).faults
+    assert fault.kind == Kind.SWAPPED.value
 
 
 def test_a_decision_that_cannot_be_read_is_named(filled: Home, codec: Codec) -> None:
