@@ -24,5 +24,6 @@ def receive(settings: Settings, listener: socket.socket, end: int, tell: int) ->
     """
     stop = follow(end)
     with Home(settings) as home, ServiceArchive(home) as archive:
+        home.keys.open()
         os.write(tell, b"r")
         serve_associations(listener, archive, server_options(settings), stop)

@@ -134,6 +134,7 @@ def work(options: Mapping[str, Any], stop: threading.Event) -> None:
     with Home.open(Path(options["home"]), options["settings"]) as home:
         log = home.settings.log
         logs.configure(log.level, log.format, log.phi)
+        home.keys.open()
         listener = socket.socket(fileno=options["decoding"])
         try:
             codec = load_codec()

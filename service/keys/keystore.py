@@ -94,6 +94,14 @@ class KeyStore:
                 self._keyring = self._follow(self._keyring)
             return self._keyring
 
+    def open(self) -> None:
+        """Open the keyring now and not when it is first needed, by when it may be rewrapped.
+
+        Raises:
+            KeyringFault, WrongSecret: as :attr:`keyring`.
+        """
+        _ = self.keyring
+
     def _follow(self, before: Keyring | None) -> Keyring:
         try:
             return self._load()

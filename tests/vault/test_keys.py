@@ -122,7 +122,8 @@ def test_a_process_without_the_new_secret_opens_and_seals_nothing(
 ) -> None:
     monkeypatch.setattr("service.keys.keystore._LOOK_AGAIN_S", 0.0)
     running = KeyStore(tmp_path / "keyring.json", root)
-    key = running.keyring.active
+    running.open()
+    key = store.keyring.active
     store.rewrap(passphrase(tmp_path / "passphrase", b"correct horse"))
     rewrapped = (tmp_path / "keyring.json").read_bytes()
     assert running.keyring.get(key.key_id).secret == key.secret
