@@ -3,8 +3,8 @@
 Objects, journal entries and what administrators decided are taken in the order of their receive
 sequence, so that a rebuild comes out as the index was, whatever order files are found in: whether a
 revision is quarantined depends on what was decided before it came. Nothing clear is read. Of an old
-index that can still be read, nodes, commitments and trail are taken over; it is kept beside the new
-one.
+index that can still be read, nodes, commitments and trail are taken over, and the UIDs that
+commands gave duplicates, of which nothing sealed tells; it is kept beside the new one.
 
 For the command: :func:`rebuild_index`.
 """

@@ -14,6 +14,7 @@ from service.index import trail
 from service.index.database import AnyRow, Database
 from service.index.tables import (
     JOURNALLED,
+    CommandUid,
     CommitmentReference,
     CommitmentRequest,
     Instance,
@@ -198,7 +199,8 @@ def _judge(connection: Connection, item: CommitmentItem) -> tuple[CommitmentItem
     statement = (
         select(Revision.state, Revision.sop_class_uid, Revision.command_sop_class_uid)
         .join(Instance, Instance.id == Revision.instance_id)
-        .where(or_(Instance.sop_instance_uid == uid, Revision.command_sop_instance_uid == uid))
+        .outerjoin(CommandUid, CommandUid.revision_id == Revision.id)
+        .where(or_(Instance.sop_instance_uid == uid, CommandUid.sop_instance_uid == uid))
     )
     rows = connection.execute(statement).all()
     if not rows:

@@ -17,7 +17,15 @@ from service.index.identity import PATIENT_ID
 from service.index.levels import UNIQUE_KEYS, Level, top
 from service.index.narrow import MOST_UIDS, narrow
 from service.index.query import level_of
-from service.index.tables import Instance, Patient, Revision, Series, StoredObject, Study
+from service.index.tables import (
+    CommandUid,
+    Instance,
+    Patient,
+    Revision,
+    Series,
+    StoredObject,
+    Study,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +127,16 @@ def _execute(
 
 
 def _named(level: Level, uids: Sequence[str]) -> ColumnElement[bool]:
-    """Name rows by UID; the command's SOP Instance UID names an instance too."""
+    """Name rows by UID; a command's SOP Instance UID names an instance too."""
     if level is Level.STUDY:
         return Study.study_uid.in_(uids)
     if level is Level.SERIES:
         return Series.series_uid.in_(uids)
-    command = Revision.command_sop_instance_uid.in_(uids)
-    return or_(Instance.sop_instance_uid.in_(uids), command)
+    return or_(Instance.sop_instance_uid.in_(uids), Revision.id.in_(_named_by_command(uids)))
+
+
+def _named_by_command(uids: Sequence[str]) -> AnySelect:
+    return select(CommandUid.revision_id).where(CommandUid.sop_instance_uid.in_(uids))
 
 
 def _patients(connection: Connection, patient_id: str) -> list[int]:

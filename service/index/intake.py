@@ -14,7 +14,7 @@ from service.index.database import AnyRow
 from service.index.identity import Identity, columns, identify, is_lossy
 from service.index.levels import Level
 from service.index.policy import Policy
-from service.index.tables import JOURNALLED, Instance, Revision
+from service.index.tables import JOURNALLED, CommandUid, Instance, Revision
 from service.records import Received
 
 
@@ -59,6 +59,7 @@ def add(
     known = _revisions(connection, identity)
     twin = _twin(known, received)
     if twin is not None:
+        _name(connection, twin.id, received, identity)
         return _added(twin.id, twin.number, received, duplicate=True, reason=twin.quarantined)
     reason = _quarantine_reason(known, received, identity, is_lossy(received, attributes))
     revision = known[-1].number + 1 if known else 1
@@ -73,6 +74,7 @@ def add(
     row: int = connection.execute(
         _ADD_REVISION, values | standing | {"quarantined": reason}
     ).scalar_one()
+    _name(connection, row, received, identity)
     trail.append(connection, "stored", _details(received, identity, revision, reason))
     return _added(row, revision, received, duplicate=False, reason=reason)
 
@@ -101,6 +103,16 @@ def place(
     if before != series:
         hierarchy.prune(connection, before)
     return instance
+
+
+def _name(connection: Connection, revision: int, received: Received, identity: Identity) -> None:
+    """Let the command's SOP Instance UID name the revision too, where the dataset has another."""
+    uid = received.command_sop_instance_uid.strip(" \0")
+    if uid in ("", identity.sop_instance_uid):
+        return
+    name = {"sop_instance_uid": uid, "revision_id": revision}
+    if connection.execute(select(CommandUid).filter_by(**name)).first() is None:
+        connection.execute(insert(CommandUid), name)
 
 
 def _revisions(connection: Connection, identity: Identity) -> Sequence[AnyRow]:

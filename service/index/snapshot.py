@@ -12,6 +12,14 @@ from service.errors import IndexFault
 CARRIED: Final = ("nodes", "commitments", "commitment_items", "trail", "trail_head")
 """Tables that nothing sealed could restore. Corrections and decisions have notes of their own."""
 
+_COMMAND_UIDS: Final = """
+    INSERT OR IGNORE INTO main.command_uids (sop_instance_uid, revision_id)
+    SELECT named.sop_instance_uid, rebuilt.id FROM source.command_uids AS named
+    JOIN source.revisions AS held ON held.id = named.revision_id
+    JOIN main.revisions AS rebuilt ON rebuilt.entry_id = held.entry_id
+"""
+"""Those of duplicates, of which nothing was stored: rows of one revision may differ in number."""
+
 
 def copy(source: Path, target: Path) -> None:
     """Copy a database that may be in use, in one consistent state, to a new file.
@@ -32,6 +40,8 @@ def copy(source: Path, target: Path) -> None:
 def carry_over(source: Path, target: Path) -> bool:
     """Replace nodes, commitments and trail of an index by those of another of the same schema.
 
+    The UIDs that commands gave the same revisions are added.
+
     Returns:
         False, and nothing is changed, where the source cannot be read or has another schema.
     """
@@ -44,6 +54,7 @@ def carry_over(source: Path, target: Path) -> bool:
             for table in CARRIED:
                 connection.execute(f"DELETE FROM main.{table}")  # noqa: S608 - our own names
                 connection.execute(f"INSERT INTO main.{table} SELECT * FROM source.{table}")  # noqa: S608
+            connection.execute(_COMMAND_UIDS)
             connection.execute("COMMIT")
     except sqlite3.Error:
         return False

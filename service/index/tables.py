@@ -125,7 +125,6 @@ class Instance(Base):
 
 
 _IS_JOURNALLED = text("state = 'journalled'")
-_HAS_COMMAND_UID = text("command_sop_instance_uid IS NOT NULL")
 
 
 class Revision(Base):
@@ -146,12 +145,6 @@ class Revision(Base):
             unique=True,
             sqlite_where=text("served = 1"),
             postgresql_where=text("served"),
-        ),
-        Index(
-            "ix_revisions_command_uid",
-            "command_sop_instance_uid",
-            sqlite_where=_HAS_COMMAND_UID,
-            postgresql_where=_HAS_COMMAND_UID,
         ),
     )
 
@@ -192,6 +185,18 @@ class Revision(Base):
     attempts: Mapped[int]
     failure: Mapped[str | None]
     """Why the last attempt to archive it failed."""
+
+
+class CommandUid(Base):
+    """A SOP Instance UID that a C-STORE command gave a revision, where its dataset has another.
+
+    Those of duplicates too: as nothing is stored of a duplicate, nothing sealed could restore them.
+    """
+
+    __tablename__ = "command_uids"
+
+    sop_instance_uid: Mapped[Uid] = mapped_column(primary_key=True)
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"), primary_key=True)
 
 
 class StoredObject(Base):

@@ -36,6 +36,14 @@ def test_what_is_archived_is_committed_under_either_uid(index: Index) -> None:
     assert (due.transaction_uid, due.peer) == ("2.1", PEER)
 
 
+def test_a_duplicate_is_committed_under_its_own_command_uid(index: Index) -> None:
+    add(index, b"same", {"command_sop_instance_uid": "9.8"}, SOPInstanceUID="1.5")
+    add(index, b"same", {"command_sop_instance_uid": "9.9"}, SOPInstanceUID="1.5")
+    archive_all(index)
+    index.commitments.add(asked((CT, "9.8"), (CT, "9.9"), (CT, "9.7")), wait_s=0.0)
+    assert failures(index) == [None, None, 0x0112]
+
+
 def test_what_waits_in_the_journal_is_waited_for(index: Index) -> None:
     add(index, SOPInstanceUID="1.5")
     index.commitments.add(asked((CT, "1.5")), wait_s=60.0)

@@ -144,6 +144,15 @@ def test_a_mismatch_of_command_and_dataset_is_flagged_and_both_uids_resolve(inde
     assert index.statistics().mismatched == 1
 
 
+def test_the_same_bytes_under_other_command_uids_are_found_by_each(index: Index) -> None:
+    first = add(index, b"same", {"command_sop_instance_uid": "9.8"}, SOPInstanceUID="1.5")
+    for command_uid in ("9.9", "9.9", "9.8", "1.5", ""):
+        named = {"command_sop_instance_uid": command_uid}
+        assert add(index, b"same", named, SOPInstanceUID="1.5").duplicate
+    assert index.statistics().revisions == 1
+    assert [served(index, uid) for uid in ("1.5", "9.8", "9.9")] == [[first.revision_id]] * 3
+
+
 def test_without_patient_id_each_study_is_a_patient(index: Index) -> None:
     for study in ("1.1", "1.1", "1.2"):
         add(index, PatientID="", StudyInstanceUID=study)

@@ -13,7 +13,7 @@ from service.rebuild import rebuild_index
 from service.worker import drain
 from tests.service.made import dataset, take, without_pixels
 
-TABLES = ("patients", "studies", "series", "instances", "revisions", "objects")
+TABLES = ("patients", "studies", "series", "instances", "revisions", "objects", "command_uids")
 ROWS = {
     "patients": "SELECT key, attributes FROM patients ORDER BY key",
     "studies": "SELECT study_uid, attributes, ambiguous FROM studies ORDER BY study_uid",
@@ -25,6 +25,8 @@ ROWS = {
         JOIN instances ON instances.id = instance_id ORDER BY entry_id""",
     "objects": """SELECT object_id, entry_id, key_id, size, model, coding, objects.sealed_at
         FROM objects JOIN revisions ON revisions.id = revision_id ORDER BY object_id""",
+    "command_uids": """SELECT sop_instance_uid, entry_id FROM command_uids
+        JOIN revisions ON revisions.id = revision_id ORDER BY sop_instance_uid""",
 }
 
 
@@ -41,6 +43,7 @@ def _fill(home: Home, codec: Codec) -> None:
     take(home, dataset("1.2.1", seed=1), "1.2.1")
     take(home, dataset("1.2.1", study="1.9.9"), "1.2.1")
     take(home, without_pixels("1.2.2", 2_000_000), "7.7.7")
+    take(home, without_pixels("1.2.2", 2_000_000), "7.7.8")
     take(home, b"nothing that can be parsed", "1.2.5")
     drain(home, codec)
     home.keys.rotate()
@@ -54,6 +57,7 @@ def test_every_row_comes_back_from_what_is_sealed(folder: Path, codec: Codec) ->
         _fill(home, codec)
     before = _contents(folder)
     assert len(before["revisions"]) == 7
+    assert [uid for uid, _ in before["command_uids"]] == ["7.7.7", "7.7.8"]
     rebuilt = rebuild_index(folder)
     assert _contents(folder) == before
     assert (rebuilt.objects, rebuilt.entries, rebuilt.quarantined) == (5, 2, 1)

@@ -189,14 +189,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("instance_id", "number", name="uq_revisions_instance_id_number"),
     )
     op.create_index(
-        "ix_revisions_command_uid",
-        "revisions",
-        ["command_sop_instance_uid"],
-        unique=False,
-        sqlite_where=sa.text("command_sop_instance_uid IS NOT NULL"),
-        postgresql_where=sa.text("command_sop_instance_uid IS NOT NULL"),
-    )
-    op.create_index(
         "ix_revisions_journalled",
         "revisions",
         ["sequence"],
@@ -211,6 +203,15 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("served = 1"),
         postgresql_where=sa.text("served"),
+    )
+    op.create_table(
+        "command_uids",
+        sa.Column("sop_instance_uid", TEXT, nullable=False),
+        sa.Column("revision_id", ROW, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["revision_id"], ["revisions.id"], name="fk_command_uids_revision_id"
+        ),
+        sa.PrimaryKeyConstraint("sop_instance_uid", "revision_id", name="pk_command_uids"),
     )
     op.create_table(
         "objects",
