@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy.orm import aliased
 
 from dicom.archive import ArchiveFault, Query
 from dicom.matching import SingleValue, matches
@@ -136,7 +137,10 @@ def _named(level: Level, uids: Sequence[str]) -> ColumnElement[bool]:
 
 
 def _named_by_command(uids: Sequence[str]) -> AnySelect:
-    return select(CommandUid.revision_id).where(CommandUid.sop_instance_uid.in_(uids))
+    """Select the revisions that commands gave these UIDs; a UID of a dataset names that alone."""
+    owner = aliased(Instance)
+    owned = select(owner.id).where(owner.sop_instance_uid == CommandUid.sop_instance_uid).exists()
+    return select(CommandUid.revision_id).where(CommandUid.sop_instance_uid.in_(uids), ~owned)
 
 
 def _patients(connection: Connection, patient_id: str) -> list[int]:

@@ -153,6 +153,18 @@ def test_the_same_bytes_under_other_command_uids_are_found_by_each(index: Index)
     assert [served(index, uid) for uid in ("1.5", "9.8", "9.9")] == [[first.revision_id]] * 3
 
 
+def test_a_uid_names_the_instance_whose_dataset_has_it_before_one_of_a_command(
+    index: Index,
+) -> None:
+    other = add(index, facts={"command_sop_instance_uid": "1.5"}, SOPInstanceUID="1.6")
+    assert served(index, "1.5") == [other.revision_id]
+    owner = add(index, SOPInstanceUID="1.5")
+    assert served(index, "1.5") == [owner.revision_id]
+    assert served(index, "1.6") == [other.revision_id]
+    both = index.select(query("IMAGE", **IMAGE, SOPInstanceUID=["1.5", "1.6"]))
+    assert [one.revision_id for one in both] == [other.revision_id, owner.revision_id]
+
+
 def test_without_patient_id_each_study_is_a_patient(index: Index) -> None:
     for study in ("1.1", "1.1", "1.2"):
         add(index, PatientID="", StudyInstanceUID=study)
