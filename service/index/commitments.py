@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, or_, select, update
 
 from dicom.archive import Commitment, CommitmentItem, Peer
 from dicom.status import FailureReason
@@ -22,6 +23,8 @@ from service.index.tables import (
 )
 from service.sequence import utc_now
 
+_PADDING: Final = " \0"
+"""Around UIDs, no part of them (PS3.5 6.2)."""
 _SECOND: Final = 1_000_000
 _LOOK_AGAIN_S: Final = 1.0
 """Seconds until a transaction whose instances are still being archived is looked at again."""
@@ -66,8 +69,8 @@ class Commitments:
                 {
                     "commitment_id": number,
                     "position": position,
-                    "sop_class_uid": item.sop_class_uid,
-                    "sop_instance_uid": item.sop_instance_uid,
+                    "sop_class_uid": item.sop_class_uid.strip(_PADDING),
+                    "sop_instance_uid": item.sop_instance_uid.strip(_PADDING),
                 }
                 for position, item in enumerate(commitment.items)
             ]
@@ -180,34 +183,41 @@ def _commitment(row: AnyRow, items: Sequence[CommitmentItem]) -> Commitment:
 
 def _outcomes(connection: Connection, number: int) -> tuple[list[CommitmentItem], bool]:
     """Judge each item; say whether one of them may still be archived."""
-    statement = (
-        select(CommitmentReference.sop_class_uid, CommitmentReference.sop_instance_uid)
-        .where(CommitmentReference.commitment_id == number)
-        .order_by(CommitmentReference.position)
-    )
-    items, waiting = [], False
-    for row in connection.execute(statement).all():
-        item, waits = _judge(connection, CommitmentItem(row.sop_class_uid, row.sop_instance_uid))
-        items.append(item)
-        waiting |= waits
-    return items, waiting
+    rows = connection.execute(_REVISIONS, {"number": number})
+    judged = [_judge(list(named)) for _, named in groupby(rows, lambda row: row.position)]
+    return [item for item, _ in judged], any(waits for _, waits in judged)
 
 
-def _judge(connection: Connection, item: CommitmentItem) -> tuple[CommitmentItem, bool]:
-    """Success only where every revision of the instance is in a verified object."""
-    uid = item.sop_instance_uid.strip(" \0")
-    statement = (
-        select(Revision.state, Revision.sop_class_uid, Revision.command_sop_class_uid)
-        .join(Instance, Instance.id == Revision.instance_id)
-        .outerjoin(CommandUid, CommandUid.revision_id == Revision.id)
-        .where(or_(Instance.sop_instance_uid == uid, CommandUid.sop_instance_uid == uid))
+_REVISIONS: Final = (
+    select(
+        CommitmentReference.position,
+        CommitmentReference.sop_class_uid.label("asked_class_uid"),
+        CommitmentReference.sop_instance_uid,
+        Revision.state,
+        Revision.sop_class_uid,
+        Revision.command_sop_class_uid,
     )
-    rows = connection.execute(statement).all()
-    if not rows:
+    .select_from(CommitmentReference)
+    .outerjoin(Instance, Instance.sop_instance_uid == CommitmentReference.sop_instance_uid)
+    .outerjoin(CommandUid, CommandUid.sop_instance_uid == CommitmentReference.sop_instance_uid)
+    .outerjoin(
+        Revision,
+        or_(Revision.instance_id == Instance.id, Revision.id == CommandUid.revision_id),
+    )
+    .where(CommitmentReference.commitment_id == bindparam("number"))
+    .order_by(CommitmentReference.position)
+)
+"""Each item of a transaction with every revision that it names; one row of NULLs where none."""
+
+
+def _judge(named: Sequence[AnyRow]) -> tuple[CommitmentItem, bool]:
+    """Success only where every revision that the item names is in a verified object."""
+    item = CommitmentItem(named[0].asked_class_uid, named[0].sop_instance_uid)
+    if named[0].state is None:
         return replace(item, failure=FailureReason.NO_SUCH_OBJECT_INSTANCE), False
-    classes = {uid for row in rows for uid in (row.sop_class_uid, row.command_sop_class_uid)}
-    if item.sop_class_uid.strip(" \0") not in classes:
+    classes = {uid for row in named for uid in (row.sop_class_uid, row.command_sop_class_uid)}
+    if item.sop_class_uid not in classes:
         return replace(item, failure=FailureReason.CLASS_INSTANCE_CONFLICT), False
-    if any(row.state == JOURNALLED for row in rows):
+    if any(row.state == JOURNALLED for row in named):
         return replace(item, failure=FailureReason.PROCESSING_FAILURE), True
     return item, False

@@ -3,7 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from dicom.archive import Commitment, CommitmentItem
 from service.index import Index, commitments
@@ -71,6 +71,23 @@ def test_unknown_instances_and_other_classes_fail_by_item(index: Index) -> None:
     archive_all(index)
     index.commitments.add(asked((CT, "1.5"), (CT, "1.7"), (MR, "1.6")), wait_s=60.0)
     assert failures(index) == [None, 0x0112, 0x0119]
+
+
+def test_all_items_of_a_transaction_are_judged_by_one_statement(index: Index) -> None:
+    for number in range(5):
+        add(index, SOPInstanceUID=f"1.{number}")
+        add(index, SOPInstanceUID=f"1.{number}")
+    archive_all(index)
+    items = [(f"{CT}\0", f"1.{number} ") for number in (4, 9, 0, 0, 3)]
+    index.commitments.add(asked(*items), wait_s=0.0)
+    executed = []
+    with index._database.read() as connection:
+        event.listen(connection, "before_execute", lambda *said: executed.append(said))
+        judged, waits = commitments._outcomes(connection, 1)
+    assert len(executed) == 1
+    assert [item.failure for item in judged] == [None, 0x0112, None, None, None]
+    assert [item.sop_instance_uid for item in judged] == ["1.4", "1.9", "1.0", "1.0", "1.3"]
+    assert not waits
 
 
 def test_a_report_is_tried_again_until_delivered_or_given_up(index: Index) -> None:
