@@ -116,7 +116,7 @@ def _write(
     """Write an object, open and decode it again, compare, and only then publish it.
 
     The row is committed while the draft still has its own name, so that a crash in between shows at
-    the next start (:mod:`service.recovery`).
+    the next start (:mod:`service.upkeep.recovery`).
     """
     sealing = Sealing.fresh(home.keys)
     with home.store.draft(sealing.object_id) as draft:

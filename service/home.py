@@ -169,7 +169,7 @@ def _take(handle: int) -> bool:
 
 
 def notes_folder(settings: Settings) -> Path:
-    """Name the folder of the notes, in the object store (:mod:`service.decisions`)."""
+    """Name the folder of the notes, in the object store (:mod:`service.upkeep.decisions`)."""
     return settings.store.path / NOTES
 
 

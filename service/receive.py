@@ -189,7 +189,7 @@ class Reception:
 
         A database may fail after it committed: an entry whose row is there has to stay, or the
         same bytes sent again would count as a duplicate of something lost. Where the index cannot
-        tell, start-up will (:mod:`service.recovery`).
+        tell, start-up will (:mod:`service.upkeep.recovery`).
         """
         try:
             self._home.index.revisions.by_entry(entry_id)

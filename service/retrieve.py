@@ -15,10 +15,10 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
-from service.decode_server import DecodeClient, Place, Wanted
 from service.errors import Missing
 from service.home import Home
 from service.index import Servable
+from service.processes.decode_server import DecodeClient, Place, Wanted
 from service.sealing.journal import JournalReader, entry_path
 
 DECODE_TIMEOUT_S: Final = 300.0

@@ -12,7 +12,7 @@ from service.cli.output import console, print_json, print_table, progress
 from service.errors import EXIT_FAULTS_FOUND, EXIT_OK
 
 if TYPE_CHECKING:
-    from service.audit import Audited
+    from service.upkeep.audit import Audited
 
 
 def audit(
@@ -25,8 +25,8 @@ def audit(
 ) -> int:
     """Open, decode and compare every object with its row, both ways. Deletes and mends nothing."""
     from models.registry import all_models
-    from service.audit import Scope
-    from service.audit import audit as check
+    from service.upkeep.audit import Scope
+    from service.upkeep.audit import audit as check
 
     with opened(context) as home, progress("auditing", quiet=json) as show:
         audited = check(home, all_models(), Scope(sample, micros(since)), show)

@@ -17,7 +17,7 @@ def backup(
     json: Json = False,
 ) -> None:
     """Back up keyring, settings and index, sealed, without the root secret; a service may run."""
-    from service.backup import backup as save
+    from service.upkeep.backup import backup as save
 
     with opened(context) as home:
         saved = save(home, folder.absolute())
@@ -42,7 +42,7 @@ def restore(
 ) -> None:
     """Put a backup into a folder without an archive; objects and journal go back beside it."""
     from service import logs
-    from service.backup import restore as put_back
+    from service.upkeep.backup import restore as put_back
 
     logs.configure("warning", "console")
     restored = put_back(folder.absolute(), home_path(context))

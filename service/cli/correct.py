@@ -31,8 +31,8 @@ def merge(
     json: Json = False,
 ) -> None:
     """Show all studies of patient SOURCE under TARGET."""
-    from service.decisions import Decisions
     from service.index import Author, patient
+    from service.upkeep.decisions import Decisions
 
     with opened(context) as home:
         keys = patient(source, issuer), patient(target, target_issuer)
@@ -53,8 +53,8 @@ def rename(
     json: Json = False,
 ) -> None:
     """Show other attributes of a patient."""
-    from service.decisions import Decisions
     from service.index import Author, patient
+    from service.upkeep.decisions import Decisions
 
     pairs = dict(_change(text) for text in changes)
     with opened(context) as home:
@@ -77,8 +77,8 @@ def move(
     json: Json = False,
 ) -> None:
     """Show a study under another patient."""
-    from service.decisions import Decisions
     from service.index import Author, patient
+    from service.upkeep.decisions import Decisions
 
     with opened(context) as home:
         author = Author(user(), reason)
@@ -94,7 +94,7 @@ def undo(
     json: Json = False,
 ) -> None:
     """Take a correction back; later ones stay in force."""
-    from service.decisions import Decisions
+    from service.upkeep.decisions import Decisions
 
     with opened(context) as home:
         Decisions(home).undo(correction, user())

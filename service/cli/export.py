@@ -35,7 +35,7 @@ def export(
     if not (patient or study or instance or revision) or (series and not study):
         raise typer.BadParameter("name --patient, --study (and --series), --instance or --revision")
     from models.registry import all_models
-    from service.exporter import export as write
+    from service.exchange.exporter import export as write
 
     with opened(context) as home, counter("exporting", quiet=json) as advance:
         if revision:

@@ -17,7 +17,7 @@ def import_(
     json: Json = False,
 ) -> None:
     """Take in files, every byte of them; say what was skipped, and why."""
-    from service.importer import import_files
+    from service.exchange.importer import import_files
 
     with opened(context) as home, counter("importing", quiet=json) as advance:
         imported = import_files(home, path, advance)

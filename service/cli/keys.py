@@ -22,7 +22,7 @@ Pause = Annotated[float, typer.Option(help="Seconds of rest after each object.",
 @app.command("ls")
 def list_(context: typer.Context, json: Json = False) -> None:
     """List the keys and count what is sealed under each: every file is looked at."""
-    from service.jobs import count_keys
+    from service.upkeep.jobs import count_keys
 
     with opened(context) as home:
         uses = count_keys(home)
@@ -72,7 +72,7 @@ def retire(
     json: Json = False,
 ) -> None:
     """Destroy a key that nothing in the archive needs any more."""
-    from service.jobs import retire as destroy
+    from service.upkeep.jobs import retire as destroy
 
     with opened(context) as home:
         retired = destroy(home, key)
@@ -126,8 +126,8 @@ def backup(
 
 
 def _reencrypt(home: Home, pause: float, json: bool) -> int:
-    from service.jobs import reencrypt as reseal
-    from service.worker import load_codec
+    from service.processes.worker import load_codec
+    from service.upkeep.jobs import reencrypt as reseal
 
     with progress("re-encrypting", quiet=json) as show:
         done = reseal(home, load_codec(), pause, show)

@@ -48,7 +48,7 @@ def accept(
     context: typer.Context, revision: Revision, reason: Reason = "", json: Json = False
 ) -> None:
     """Serve a quarantined revision from now on."""
-    from service.decisions import Decisions
+    from service.upkeep.decisions import Decisions
 
     with opened(context) as home:
         Decisions(home).accept(revision, user(), reason)
@@ -61,7 +61,7 @@ def reject(
     context: typer.Context, revision: Revision, reason: Reason = "", json: Json = False
 ) -> None:
     """Never serve a quarantined revision; it stays stored."""
-    from service.decisions import Decisions
+    from service.upkeep.decisions import Decisions
 
     with opened(context) as home:
         Decisions(home).reject(revision, user(), reason)

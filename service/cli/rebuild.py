@@ -12,7 +12,7 @@ from service.errors import EXIT_FAULTS_FOUND, EXIT_OK
 def rebuild_index(context: typer.Context, json: Json = False) -> int:
     """Rebuild the index while nothing serves the archive; the old one is kept beside it."""
     from service import logs
-    from service.rebuild import rebuild_index as rebuild
+    from service.upkeep.rebuild import rebuild_index as rebuild
 
     logs.configure("warning", "console")
     with progress("rebuilding", quiet=json) as show:

@@ -19,7 +19,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Encoding processes.", min=1)] = None,
 ) -> int:
     """Serve until SIGTERM. Prints `listening on HOST:PORT as AET` when it is ready."""
-    from service.supervisor import serve as run
+    from service.processes.supervisor import serve as run
 
     flags = {
         "host": host,

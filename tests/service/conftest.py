@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from service.decode import decoder
-from service.decode_server import DecodeServer, listen
 from service.encode import Codec
 from service.home import Home, init
+from service.processes.decode import decoder
+from service.processes.decode_server import DecodeServer, listen
+from service.processes.worker import load_codec
 from service.retrieve import Retriever
-from service.worker import load_codec
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def children(pid: int) -> list[int]:
 
 def is_worker(pid: int) -> bool:
     """Whether a process is a worker: a fresh interpreter, not a fork."""
-    return b"service.work" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"service.processes.work" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def mapped(pid: int) -> str:

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.audit import AuditFault, Kind, Scope, audit
-from service.decisions import Decisions
 from service.encode import Codec
 from service.home import Home, init
 from service.index import Author, RevisionFacts, patient
-from service.jobs import reencrypt
+from service.processes.worker import drain
 from service.sealing.journal import entry_path
 from service.sequence import utc_now
-from service.worker import drain
+from service.upkeep.audit import AuditFault, Kind, Scope, audit
+from service.upkeep.decisions import Decisions
+from service.upkeep.jobs import reencrypt
 from tests.service.made import dataset, take
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -231,7 +231,7 @@ def test_objects_and_entries_without_rows_are_orphans_unless_just_made(
     _sql(filled, "DELETE FROM objects WHERE revision_id = ?", servable.revision_id)
     _sql(filled, "DELETE FROM revisions WHERE id = ?", servable.revision_id)
     assert _orphans(filled, codec) == []
-    monkeypatch.setattr("service.audit.YOUNG_S", -1)
+    monkeypatch.setattr("service.upkeep.audit.YOUNG_S", -1)
     assert [fault.object for fault in _orphans(filled, codec)] == [path.stem]
     entry = filled.journal / f"{'ab' * 16}.entry"
     entry.write_bytes(b"")

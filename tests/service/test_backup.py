@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from dicom.archive import Node
-from service.backup import MANIFEST, SNAPSHOT, backup, restore
 from service.encode import Codec
 from service.errors import Altered, Conflict, Missing, WrongSecret
 from service.home import ROOT_KEY, Home
 from service.keys import KeyFile
-from service.rebuild import rebuild_index
-from service.worker import drain
+from service.processes.worker import drain
+from service.upkeep.backup import MANIFEST, SNAPSHOT, backup, restore
+from service.upkeep.rebuild import rebuild_index
 from tests.service.made import dataset, take
 
 

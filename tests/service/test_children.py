@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from service import children
-from service.children import Children, Running, forked, fresh
-from service.lifeline import Lifeline, follow
+from service.processes import children
+from service.processes.children import Children, Running, forked, fresh
+from service.processes.lifeline import Lifeline, follow
 
 
 def _wait_until(true: Callable[[], bool], within: float = 10) -> None:
@@ -76,7 +76,7 @@ def test_a_process_that_does_not_stop_is_ended(tmp_path: Path) -> None:
 SUPERVISOR = """
 import os, sys, time
 from pathlib import Path
-from service.children import Children
+from service.processes.children import Children
 from tests.service.test_children import _until_stopped
 family = Children()
 for name in ("one", "two", "three"):

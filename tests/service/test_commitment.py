@@ -15,9 +15,9 @@ from dicom.status import FailureReason
 from service.archive import ServiceArchive
 from service.encode import Codec
 from service.home import Home
-from service.housekeeper import Housekeeper
 from service.options import server_options
-from service.worker import drain
+from service.processes.housekeeper import Housekeeper
+from service.processes.worker import drain
 from tests.service.made import CT, dataset, take
 
 PEER = Peer("MODALITY", "RADIOLITH", "127.0.0.1")

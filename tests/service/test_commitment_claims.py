@@ -11,9 +11,9 @@ from dicom.sop_classes import STORAGE_COMMITMENT_PUSH_MODEL
 from service.archive import ServiceArchive
 from service.encode import Codec
 from service.home import Home
-from service.housekeeper import Housekeeper
 from service.options import server_options
-from service.worker import drain
+from service.processes.housekeeper import Housekeeper
+from service.processes.worker import drain
 from tests.dicom_net.scu import EXPLICIT, accepting
 from tests.dicom_net.test_commitment import Reports
 from tests.service.made import CT, dataset, take

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from service.decisions import Decisions
 from service.encode import Codec
 from service.errors import Unknown
 from service.home import Home
 from service.index import Author, patient
-from service.jobs import count_keys, reencrypt, retire
-from service.rebuild import rebuild_index
+from service.processes.worker import drain
 from service.sealing.note import note_ids, read_note, remove_note
-from service.worker import drain
+from service.upkeep.decisions import Decisions
+from service.upkeep.jobs import count_keys, reencrypt, retire
+from service.upkeep.rebuild import rebuild_index
 from tests.service.made import dataset, only, take
 
 ADMIN = Author("admin", "as decided on the phone")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from service.decode_server import (
+from service.errors import Missing, WrongInstance
+from service.processes.decode_server import (
     DecodeClient,
     Decoded,
     DecodeServer,
@@ -20,7 +21,6 @@ from service.decode_server import (
     Wanted,
     listen,
 )
-from service.errors import Missing, WrongInstance
 
 DATASETS = {bytes([n]) * 16: os.urandom(n * 100_000) for n in range(4)}
 

@@ -9,10 +9,10 @@ from pydicom.data import get_testdata_file, get_testdata_files
 
 from service.encode import Codec
 from service.errors import Conflict, OutOfSpace
-from service.exporter import export
+from service.exchange.exporter import export
+from service.exchange.importer import import_files
 from service.home import Home
-from service.importer import import_files
-from service.worker import drain
+from service.processes.worker import drain
 from tests.service.made import dataset, only, take
 
 NAMES = (

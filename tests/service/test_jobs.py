@@ -3,15 +3,15 @@
 import pytest
 
 from service.contents import opened
-from service.decisions import Decisions
 from service.encode import Codec
 from service.errors import KeyNeeded, WrongKey
 from service.home import Home
 from service.index import Author, patient
-from service.jobs import count_keys, reencrypt, retire
-from service.rebuild import rebuild_index
+from service.processes.worker import drain
 from service.receive import Reception
-from service.worker import drain
+from service.upkeep.decisions import Decisions
+from service.upkeep.jobs import count_keys, reencrypt, retire
+from service.upkeep.rebuild import rebuild_index
 from tests.service.made import dataset, only, origin, take, without_pixels
 
 INSTANCES = {"1.2.1": dataset("1.2.1"), "1.2.2": without_pixels("1.2.2", 5000)}

@@ -8,9 +8,9 @@ import pytest
 from service.encode import Codec
 from service.errors import Busy
 from service.home import Home, serving
-from service.jobs import reencrypt
-from service.rebuild import rebuild_index
-from service.worker import drain
+from service.processes.worker import drain
+from service.upkeep.jobs import reencrypt
+from service.upkeep.rebuild import rebuild_index
 from tests.service.made import dataset, take, without_pixels
 
 TABLES = ("patients", "studies", "series", "instances", "revisions", "objects", "command_uids")

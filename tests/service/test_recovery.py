@@ -4,8 +4,8 @@ import pytest
 
 from service.home import Home
 from service.receive import Reception
-from service.recovery import recover
 from service.sealing.journal import entry_ids, entry_path
+from service.upkeep.recovery import recover
 from tests.service.made import dataset, only, origin, take
 
 

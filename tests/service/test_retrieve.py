@@ -11,8 +11,8 @@ from service.archive import ServiceArchive
 from service.encode import Codec
 from service.home import Home
 from service.index import Author, patient
+from service.processes.worker import drain
 from service.retrieve import Retriever
-from service.worker import drain
 from tests.service.made import EXPLICIT, dataset, only, take
 
 PEER = Peer("MODALITY", "RADIOLITH", "127.0.0.1")

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
-from service.sources import Offer, Skipped, offers
+from service.exchange.sources import Offer, Skipped, offers
 
 
 def _names(path: Path, below: Path) -> tuple[list[str], dict[str, str]]:

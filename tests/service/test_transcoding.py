@@ -15,14 +15,14 @@ from pynetdicom import evt
 from dicom.archive import ArchiveFault, StoredInstance
 from dicom.transcode import to_uncompressed
 from service.archive import ServiceArchive
-from service.decode_server import DecodeUnavailable
 from service.demo.peer import Peer, PeerFault, Received, Sample, read_sample
 from service.demo.scratch import ScratchArchive, unused_port
 from service.encode import Codec
 from service.home import Home
+from service.processes.decode_server import DecodeUnavailable
+from service.processes.worker import drain
 from service.receive import Origin, Reception
 from service.retrieve import Retriever
-from service.worker import drain
 from tests.dicom_net.scu import accepting
 from tests.service.made import EXPLICIT, STUDY
 
@@ -134,7 +134,7 @@ def test_without_a_worker_nothing_is_transcoded(home: Home, tmp_path: Path) -> N
 def test_receivers_do_not_load_what_decodes_images() -> None:
     """pydicom itself imports every decoder that is installed; ours, which calls them, stays out."""
     code = (
-        "import sys, service.supervisor;"
+        "import sys, service.processes.supervisor;"
         "decoding = {'torch', 'codec.frame', 'dicom.transcode', 'dicom.frames', 'dicom.jpeg12'};"
         "sys.exit(' '.join(decoding & sys.modules.keys()) or None)"
     )

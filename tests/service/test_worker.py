@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from codec import encode_frame
-from service import encode, worker
+from service import encode
 from service.contents import opened
 from service.encode import Codec
 from service.errors import Undecodable
 from service.home import Home
 from service.index import RevisionFacts
+from service.processes import worker
+from service.processes.worker import Worker, drain
 from service.records import ObjectFacts
-from service.recovery import recover
 from service.sealing.journal import entry_ids, remove_entry
-from service.worker import Worker, drain
+from service.upkeep.recovery import recover
 from tests.service.made import dataset, only, take, without_pixels
 
 

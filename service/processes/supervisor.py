@@ -28,23 +28,25 @@ import structlog
 
 from config.settings import Settings, load
 from dicom.server import bind
-from service import decode_server, logs
-from service.children import Children, Running, forked, fresh
+from service import logs
 from service.errors import IoFault, Unknown
 from service.home import KEYRING, Home, Overrides, root_secret, run_folder, serving
-from service.housekeeper import keep_house
 from service.keys import KeyStore
-from service.lifeline import Lifeline
-from service.receiver import receive
-from service.recovery import recover
+from service.processes import decode_server
+from service.processes.children import Children, Running, forked, fresh
+from service.processes.housekeeper import keep_house
+from service.processes.lifeline import Lifeline
+from service.processes.receiver import receive
+from service.upkeep.recovery import recover
 
 READY_S: Final = 60.0
 """How long receivers may take to open the archive; a scrypt and a SQLite take a second."""
 _LOOK_S: Final = 0.2
 """How soon the supervisor sees a signal or a death."""
 _LOCK_S: Final = 30.0
-"""How long the processes of a killed supervisor may take to end (:mod:`service.lifeline`): until
-then nothing may be recovered, as one could still publish an object. It takes milliseconds."""
+"""How long the processes of a killed supervisor may take to end (see
+:mod:`service.processes.lifeline`): until then nothing may be recovered, as one could still publish
+an object. It takes milliseconds."""
 _BIND_S: Final = 5.0
 
 _log = structlog.get_logger()
@@ -201,7 +203,7 @@ def _worker(
             "decoding": decoding,
             "lifeline": end,
         }
-        return fresh("service.work", json.dumps(given), [decoding, lock, end], limits)
+        return fresh("service.processes.work", json.dumps(given), [decoding, lock, end], limits)
 
     return start
 

@@ -3,7 +3,7 @@
 The note is durable before the index changes, and goes away if the index finds the decision wrong.
 Its receive sequence says which receptions came before it, since those after may depend on it, and
 is its name for later notes and the time of the decision. A rebuild of the index repeats receptions
-and decisions as they came (:mod:`service.rebuild`).
+and decisions as they came (:mod:`service.upkeep.rebuild`).
 
 For the command: :class:`Decisions`.
 """

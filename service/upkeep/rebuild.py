@@ -21,7 +21,6 @@ from sqlalchemy import make_url
 
 from config.settings import Settings, load
 from dicom.attributes import read_attributes
-from service.decisions import Decision, read_decisions
 from service.errors import Conflict, DataFault
 from service.files import make_folder, sync_folder
 from service.head import Head
@@ -42,6 +41,7 @@ from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
 from service.store import LocalStore, ObjectStore
+from service.upkeep.decisions import Decision, read_decisions
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from service.lifeline import Lifeline
+from service.processes.lifeline import Lifeline
 
 FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0

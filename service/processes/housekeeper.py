@@ -15,8 +15,8 @@ from dicom.server import ServerOptions
 from service.commitment import Commitments
 from service.errors import Fault
 from service.home import Home
-from service.lifeline import follow
 from service.options import server_options
+from service.processes.lifeline import follow
 
 POLL_S: Final = 1.0
 HEAD_START_S: Final = 5.0

@@ -3,8 +3,8 @@
 Orders that must hold (docs/architecture.md, "must" 2 and 3): the object is synced, opened, decoded
 and found equal before its row says archived, and the row says so before the journal entry goes.
 
-:mod:`service.work` is the process that the supervisor starts; :func:`drain` archives a journal
-inside any process.
+:mod:`service.processes.work` is the process that the supervisor starts; :func:`drain` archives a
+journal inside any process.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import structlog
 
 import models.registry
 from service import logs
-from service.decode import decoder
-from service.decode_server import DecodeServer
 from service.encode import Codec, Reception, Sealed, seal
 from service.errors import Fault, Unknown
 from service.home import Home
 from service.index import Journalled
+from service.processes.decode import decoder
+from service.processes.decode_server import DecodeServer
 from service.sealing.journal import JournalReader, entry_path, remove_entry
 
 DECODE_THREADS: Final = 2

@@ -49,7 +49,7 @@ class Reencrypted:
     bytes: int = 0
     """Of the new objects."""
     notes: int = 0
-    """Decisions (:mod:`service.decisions`) sealed again."""
+    """Decisions (:mod:`service.upkeep.decisions`) sealed again."""
     removed: int = 0
     """Old objects, left by an earlier run that was interrupted, that went now."""
     faults: list[NotResealed] = field(default_factory=list)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dicom.transcode import TranscodeError, to_uncompressed
-from service.decode_server import Decoded, Place, Wanted
 from service.encode import Codec
 from service.errors import Undecodable
 from service.home import Home
+from service.processes.decode_server import Decoded, Place, Wanted
 from service.records import Received
 from service.sealing.journal import JournalReader, entry_path
 from service.sealing.reader import ObjectReader

@@ -1,7 +1,7 @@
 """One receiver: the process that serves associations and takes instances in.
 
 It is forked from the supervisor, holds the shared listening socket, and never loads torch or the
-codec: what needs decoding it asks of the workers (:mod:`service.decode_server`).
+codec: what needs decoding it asks of the workers (:mod:`service.processes.decode_server`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from config.settings import Settings
 from dicom.server import serve_associations
 from service.archive import ServiceArchive
 from service.home import Home
-from service.lifeline import follow
 from service.options import server_options
+from service.processes.lifeline import follow
 
 
 def receive(settings: Settings, listener: socket.socket, end: int, tell: int) -> None:

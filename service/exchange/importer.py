@@ -13,9 +13,9 @@ from typing import IO, Final
 from dicom.part10 import NotDicom, split_part10
 from dicom.syntax import RADIOLITH_SYNTAX, encoding
 from service.errors import DataFault, Unparsable
+from service.exchange.sources import UNREADABLE, Offer, Skipped, offers
 from service.home import Home
 from service.receive import IMPORT_ADDRESS, Origin, Reception
-from service.sources import UNREADABLE, Offer, Skipped, offers
 
 FIRST_BYTES: Final = 64 * 2**10
 """As much of a file as :func:`dicom.part10.split_part10` wants to see."""

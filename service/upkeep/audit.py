@@ -25,12 +25,12 @@ from service.head import Head
 from service.home import Home
 from service.index import RevisionFacts
 from service.index.tables import ARCHIVED
-from service.ledger import Ledger
 from service.records import Received
 from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.note import note_ids, read_note
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
+from service.upkeep.ledger import Ledger
 
 _log = structlog.get_logger()
 

@@ -1,0 +1,1 @@
+"""The processes of `radiolith serve`: supervisor, receivers, workers, housekeeper."""

@@ -1,0 +1,1 @@
+"""Looking after an archive: audit, recovery, rebuild, keys, decisions, backup."""
