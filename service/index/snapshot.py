@@ -29,7 +29,7 @@ def copy(source: Path, target: Path) -> None:
     """
     try:
         with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as read,
+            closing(sqlite3.connect(_read_only(source), uri=True)) as read,
             closing(sqlite3.connect(target)) as written,
         ):
             read.backup(written)
@@ -46,8 +46,10 @@ def carry_over(source: Path, target: Path) -> bool:
         False, and nothing is changed, where the source cannot be read or has another schema.
     """
     try:
-        with closing(sqlite3.connect(target, isolation_level=None)) as connection:
-            connection.execute("ATTACH ? AS source", (f"file:{source}?mode=ro",))
+        with closing(
+            sqlite3.connect(target.absolute().as_uri(), isolation_level=None, uri=True)
+        ) as connection:
+            connection.execute("ATTACH ? AS source", (_read_only(source),))
             connection.execute("BEGIN IMMEDIATE")
             if _schema(connection, "source") != _schema(connection, "main"):
                 return False
@@ -59,6 +61,10 @@ def carry_over(source: Path, target: Path) -> bool:
     except sqlite3.Error:
         return False
     return True
+
+
+def _read_only(path: Path) -> str:
+    return f"{path.absolute().as_uri()}?mode=ro"
 
 
 def _schema(connection: sqlite3.Connection, database: str) -> list[tuple[str]]:
