@@ -17,7 +17,7 @@ from typing import Any, Final
 from config.settings import FILE_NAME, Settings, load
 from service.errors import Busy, Conflict, Unknown
 from service.files import locked, make_folder, write_atomically
-from service.index import Index, Policy
+from service.index import Index, Policy, sqlite_url
 from service.keys import KeyFile, KeyStore, PassphraseFile, RootSecret
 from service.sequence import ReceiveSequence
 from service.store import LocalStore, ObjectStore
@@ -130,7 +130,7 @@ def root_secret(settings: Settings) -> RootSecret:
 
 def index_url(settings: Settings) -> str:
     """Give the URL of the index."""
-    return settings.index.url or f"sqlite:///{settings.home / INDEX}"
+    return settings.index.url or sqlite_url(settings.home / INDEX)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from service.index.claims import Journalled
 from service.index.corrections import Author, Corrected, patient
 from service.index.coverage import Servable
+from service.index.database import sqlite_url
 from service.index.index import Index
 from service.index.intake import Added
 from service.index.levels import Level
@@ -25,4 +26,5 @@ __all__ = [
     "Servable",
     "Statistics",
     "patient",
+    "sqlite_url",
 ]

@@ -32,7 +32,7 @@ from service.home import (
     root_secret,
     serving,
 )
-from service.index import Index, Policy
+from service.index import Index, Policy, sqlite_url
 from service.index.snapshot import carry_over
 from service.keys import KeyStore
 from service.receive import add
@@ -100,7 +100,7 @@ def rebuild_index(
     with serving(settings):
         draft = target.with_name(target.name + ".rebuilding")
         _remove(draft)
-        index = Index.open(f"sqlite:///{draft}", Policy.of(settings), create=True)
+        index = Index.open(sqlite_url(draft), Policy.of(settings), create=True)
         try:
             rebuilt = _Rebuild(settings, index).run(progress)
         finally:
@@ -112,7 +112,7 @@ def rebuild_index(
 
 
 def _note_rebuild(draft: Path, settings: Settings, rebuilt: Rebuilt) -> None:
-    index = Index.open(f"sqlite:///{draft}", Policy.of(settings))
+    index = Index.open(sqlite_url(draft), Policy.of(settings))
     index.trail.append("index rebuilt", {"objects": rebuilt.objects, "entries": rebuilt.entries})
     index.close()
 
