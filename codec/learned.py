@@ -1,8 +1,8 @@
 """Samples to bits and back: the lattice, predicted by kernels and network, Huffman-coded.
 
-In order: the base level, the frame's linear kernels, its Huffman tables, then each level from
-coarse to fine, phase by phase. A phase is written as one segment for each context in use: the
-decoder knows every context of a phase before it reads the first of its symbols.
+In order: how the levels are halved, the base level, the frame's linear kernels, its Huffman tables,
+then each level from coarse to fine, phase by phase. A phase is written as one segment for each
+context in use: the decoder knows every context of a phase before it reads the first of its symbols.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from codec.choose import choose
 from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, unfold
 from codec.errors import StreamError
 from codec.kernels import (
-    FITTED_LEVELS,
     Kernels,
     default_kernel,
     fit_kernel,
+    may_be_own,
     read_kernel,
     write_kernel,
 )
-from codec.lattice import PHASES, PREDICTED, level_shapes, phase_shape
+from codec.lattice import layout_of_split, level_shapes, pyramid, turned, turned_shape
 from codec.levels import Level, Prediction
 from codec.predictor import Predictor
+from codec.splits import choose_splits, read_splits, write_splits
 from codec.tables import Decoders
 from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
 
@@ -75,30 +76,36 @@ class _Encoder:
     def __init__(self, samples: NDArray[np.int32], span: Range, predictor: Predictor) -> None:
         self._span = span
         self._predictor = predictor
-        self._kernels: Kernels = {}
+        self._own_kernels: Kernels = {}
         self._segments: list[Segments] = []
-        coarsest = len(level_shapes(*samples.shape)) - 1
-        self._base = np.ascontiguousarray(samples[:: 1 << coarsest, :: 1 << coarsest])
-        errors = np.zeros_like(self._base)
-        for number in range(coarsest - 1, -1, -1):
-            image = samples[:: 1 << number, :: 1 << number]
-            errors = self._code_level(number, image, errors)
+        self._splits = choose_splits(samples)
+        *levels, base = pyramid(samples, self._splits)
+        self._base = np.ascontiguousarray(base)
+        image, errors = base, np.zeros_like(self._base)
+        for number in range(len(levels) - 1, -1, -1):
+            errors = self._code_level(number, levels[number], image, errors)
+            image = levels[number]
 
     def _code_level(
-        self, number: int, image: NDArray[np.int32], coarser_errors: NDArray[np.int32]
+        self,
+        number: int,
+        image: NDArray[np.int32],
+        coarser: NDArray[np.int32],
+        coarser_errors: NDArray[np.int32],
     ) -> NDArray[np.int32]:
-        level = Level(
-            image.shape, image[::2, ::2], coarser_errors, self._span.limit, self._predictor
-        )
-        for phase in PREDICTED:
-            row_parity, column_parity = PHASES[phase]
-            target = np.ascontiguousarray(image[row_parity::2, column_parity::2])
+        split = self._splits[number]
+        upright = turned(image, split)
+        level = Level(upright.shape, split, self._span.limit, self._predictor)
+        level.start(turned(coarser, split), turned(coarser_errors, split))
+        for phase in level.layout.predicted:
+            target = np.ascontiguousarray(level.layout.take(upright, phase))
             kernel = fit_kernel(level.values, number, phase, target, self._predictor.kernels)
-            self._kernels[number, phase] = kernel
+            if may_be_own(target.shape):
+                self._own_kernels[number, phase] = kernel
             prediction = level.predict(phase, kernel)
             self._add_segments(level, phase, prediction, target.reshape(-1))
             level.complete(phase, target, prediction.linear)
-        return level.errors.join()
+        return turned(level.errors.join(), split)
 
     def _add_segments(
         self, level: Level, phase: int, prediction: Prediction, target: NDArray[np.int32]
@@ -131,11 +138,11 @@ class _Encoder:
         choice = choose(*self.count(), self._predictor.tables)
         room = base_room(self._base) + _HEADER_ROOM + (choice.bits + 7) // 8
         buffer, state = np.zeros(room, np.uint8), new_state()
+        write_splits(self._splits, buffer, state)
         write_base(self._base, self._span.limit, buffer, state)
-        for (number, phase), kernel in self._kernels.items():
-            if number < FITTED_LEVELS:
-                default = default_kernel(self._predictor.kernels, number, phase)
-                write_kernel(kernel, default, buffer, state)
+        for (number, phase), kernel in self._own_kernels.items():
+            default = default_kernel(self._predictor.kernels, number, phase)
+            write_kernel(kernel, default, buffer, state)
         if self._segments:
             frame_tables.write(choice, self._predictor.tables, buffer, state)
         codes = frame_tables.codes(choice)
@@ -174,41 +181,46 @@ class _Decoder:
         self._state = new_state()
         self._span = span
         self._predictor = predictor
-        self._shapes = level_shapes(*shape)
+        self._splits = read_splits(shape, self._buffer, self._state)
+        self._shapes = level_shapes(shape, self._splits)
 
     def read(self) -> NDArray[np.int32]:
-        coarsest = len(self._shapes) - 1
-        image = np.empty(self._shapes[coarsest], np.int32)
+        image = np.empty(self._shapes[-1], np.int32)
         if not read_base(image, self._span.limit, self._buffer, self._state):
             raise StreamError("a base sample is out of range")
-        if coarsest:
-            image = self._read_levels(image, coarsest)
+        if self._splits:
+            image = self._read_levels(image)
         if overrun(self._buffer, self._state):
             raise StreamError("the stream ends before its last symbol")
         return image
 
-    def _read_levels(self, image: NDArray[np.int32], coarsest: int) -> NDArray[np.int32]:
-        kernels = self._read_kernels(coarsest)
+    def _read_levels(self, image: NDArray[np.int32]) -> NDArray[np.int32]:
+        kernels = self._read_kernels()
         decoders = frame_tables.read(self._predictor.tables, self._buffer, self._state)
         errors = np.zeros_like(image)
-        for number in range(coarsest - 1, -1, -1):
-            level = Level(self._shapes[number], image, errors, self._span.limit, self._predictor)
-            for phase in PREDICTED:
+        for number in range(len(self._splits) - 1, -1, -1):
+            split = self._splits[number]
+            shape = turned_shape(self._shapes[number], split)
+            level = Level(shape, split, self._span.limit, self._predictor)
+            level.start(turned(image, split), turned(errors, split))
+            for phase in level.layout.predicted:
                 prediction = level.predict(phase, kernels[number, phase])
                 samples = self._read_phase(level, phase, prediction, decoders)
-                shape = phase_shape(self._shapes[number], phase)
-                level.complete(phase, samples.reshape(shape), prediction.linear)
+                level.complete(phase, samples.reshape(prediction.linear.shape), prediction.linear)
             if overrun(self._buffer, self._state):
                 raise StreamError("the stream ends before its last symbol")
-            image, errors = level.values.join(), level.errors.join()
+            image = turned(level.values.join(), split)
+            errors = turned(level.errors.join(), split)
         return image
 
-    def _read_kernels(self, coarsest: int) -> Kernels:
+    def _read_kernels(self) -> Kernels:
         kernels: Kernels = {}
-        for number in range(coarsest - 1, -1, -1):
-            for phase in PREDICTED:
+        for number in range(len(self._splits) - 1, -1, -1):
+            split = self._splits[number]
+            layout, shape = layout_of_split(split), turned_shape(self._shapes[number], split)
+            for phase in layout.predicted:
                 kernel = default_kernel(self._predictor.kernels, number, phase)
-                if number < FITTED_LEVELS:
+                if may_be_own(layout.shape(shape, phase)):
                     kernel = read_kernel(kernel, self._buffer, self._state)
                 kernels[number, phase] = kernel
         return kernels

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from codec.arrays import Bytes, Ints, Longs
 from codec.contexts import SCALE_CONTEXTS, scale_contexts
 from codec.features import extract, refined_means
-from codec.lattice import BORDER, NEIGHBOURHOODS, Planes, phase_shape
+from codec.lattice import BORDER, NEIGHBOURHOODS, Planes, Split, layout_of_split
 from codec.linear import FRACTION_BITS, predict
 from codec.predictor import Predictor
 
@@ -39,21 +39,19 @@ class Level:
     """The samples of one level known so far, with their linear residuals."""
 
     def __init__(
-        self,
-        shape: tuple[int, int],
-        coarser: NDArray[np.int32],
-        coarser_errors: NDArray[np.int32],
-        limit: int,
-        predictor: Predictor,
+        self, shape: tuple[int, int], split: Split, limit: int, predictor: Predictor
     ) -> None:
-        self.values = Planes(shape)
-        self.errors = Planes(shape)
-        self.values.put(0, coarser)
-        self.errors.put(0, coarser_errors)
+        self.layout = layout_of_split(split)
+        self.values = Planes(shape, self.layout)
+        self.errors = Planes(shape, self.layout)
         self._limit = limit
         self._predictor = predictor
-        self._error_total = int(np.abs(coarser_errors).sum(dtype=np.int64))
-        self._known = coarser.size
+        self._error_total = 0
+        self._known = 0
+
+    def start(self, coarser: NDArray[np.int32], coarser_errors: NDArray[np.int32]) -> None:
+        """Set phase 0, the next coarser level, and its linear residuals."""
+        self._put(0, coarser, coarser_errors)
 
     def predict(self, phase: int, kernel: NDArray[np.int32]) -> Prediction:
         """Predict a phase from the ones before it."""
@@ -91,6 +89,9 @@ class Level:
     def complete(self, phase: int, samples: NDArray[np.int32], linear: NDArray[np.int32]) -> None:
         """Set a phase's samples, now that they are known."""
         errors = samples - ((linear + 8) >> FRACTION_BITS)
+        self._put(phase, samples, errors)
+
+    def _put(self, phase: int, samples: NDArray[np.int32], errors: NDArray[np.int32]) -> None:
         self.values.put(phase, samples)
         self.errors.put(phase, errors)
         self._error_total += int(np.abs(errors).sum(dtype=np.int64))
@@ -98,7 +99,7 @@ class Level:
 
     def clip_contexts(self, phase: int, clip: int) -> NDArray[np.uint8]:
         """Context of each sample's "equals the clip value", 0 where no near neighbour does."""
-        rows, columns = phase_shape(self.values.shape, phase)
+        rows, columns = self.layout.shape(self.values.shape, phase)
         contexts = np.zeros(rows * columns, np.uint8)
         near = NEIGHBOURHOODS[phase]
         places = np.stack((near.planes, near.rows + BORDER, near.columns + BORDER))

@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Ints, Longs, Reals
-from codec.lattice import BORDER, NEIGHBOURHOODS, Neighbourhood, Planes, phase_shape
+from codec.arrays import Floats, Ints, Longs
+from codec.lattice import BORDER, NEIGHBOURHOODS, Planes
 
 COEFFICIENT_BITS = 9
 FRACTION_BITS = 4
@@ -21,7 +21,7 @@ MAX_WEIGHT = 1 << 15
 """Bound of a kernel's sum of magnitudes: with 16-bit samples, sums stay within 31 bits."""
 
 COEFFICIENT_LIMIT = 1 << 12
-_FIT_SAMPLES = 24_000
+_FIT_SAMPLES = 8_000
 _NEAR_PAIRS = 6
 
 
@@ -39,7 +39,7 @@ def is_bounded(kernel: NDArray[np.int32]) -> bool:
 def predict(planes: Planes, phase: int, kernel: NDArray[np.int32], limit: int) -> NDArray[np.int32]:
     """The linear prediction of one phase, in sixteenths, clamped to [0, 16 * limit]."""
     near = NEIGHBOURHOODS[phase]
-    predicted = np.empty(phase_shape(planes.shape, phase), np.int32)
+    predicted = np.empty(planes.layout.shape(planes.shape, phase), np.int32)
     _predict(
         planes.values,
         near.planes,
@@ -88,22 +88,33 @@ def fit(planes: Planes, phase: int, target: NDArray[np.int32]) -> NDArray[np.int
     Weights fall with the local activity, so that edges do not decide the kernel of the noise. Only
     the encoder calls this: floats are allowed, since the rounded coefficients are sent.
     """
-    near = NEIGHBOURHOODS[phase]
-    stride = max(1, -(-target.size // _FIT_SAMPLES))
-    pairs, centre, wanted = _samples(planes.values, near, target, stride)
-    differences = pairs - 2 * centre[:, None]
+    differences, wanted = _samples(planes, phase, target)
     activity = np.abs(differences[:, :_NEAR_PAIRS]).sum(axis=1)
     if not activity.any():
         return None
-    weight = 1.0 / (activity + 0.3 * activity.mean() + 1.0) ** 1.5
-    weighted = differences * weight[:, None]
-    normal = weighted.T @ differences
+    spread = activity + (0.3 * activity.mean() + 1.0)
+    weighted = differences / (spread * np.sqrt(spread))[:, None]
+    normal = (weighted.T @ differences).astype(np.float64)
     ridge = 1e-4 * np.trace(normal) / len(normal) + 1e-9
-    solution = np.linalg.solve(normal + ridge * np.eye(len(normal)), weighted.T @ (wanted - centre))
-    return _quantised(solution, near.size)
+    moments = (weighted.T @ wanted).astype(np.float64)
+    solution = np.linalg.solve(normal + ridge * np.eye(len(normal)), moments)
+    return _quantised(solution)
 
 
-def _quantised(solution: NDArray[np.float64], size: int) -> NDArray[np.int32] | None:
+def residual_bits(
+    planes: Planes, phase: int, target: NDArray[np.int32], *kernels: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """About how many bits a phase takes under each kernel: log2 of the residuals' magnitudes."""
+    differences, wanted = _samples(planes, phase, target)
+    unit = np.float32(2.0**-COEFFICIENT_BITS)
+    coefficients = np.stack(kernels, axis=1).astype(np.float32) * unit
+    magnitudes = np.abs(wanted[:, None] - differences @ coefficients) + np.float32(0.25)
+    scale = target.size / max(len(wanted), 1)
+    bits: NDArray[np.float64] = np.log2(magnitudes).sum(axis=0, dtype=np.float64) * scale
+    return bits
+
+
+def _quantised(solution: NDArray[np.float64]) -> NDArray[np.int32] | None:
     """Kernel of the solved difference weights; the centre is the mean of the two nearest pairs."""
     kernel = solution.copy()
     kernel[:2] += 0.25 * (1.0 - 2.0 * solution.sum())
@@ -115,35 +126,35 @@ def _quantised(solution: NDArray[np.float64], size: int) -> NDArray[np.int32] | 
 
 
 def _samples(
-    values: NDArray[np.int32], near: Neighbourhood, target: NDArray[np.int32], stride: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Sums of the pairs, local mean and wanted value of every ``stride``-th sample, row by row."""
+    planes: Planes, phase: int, target: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Sums of the pairs and wanted value, float32, of evenly strided samples, at most _FIT_SAMPLES.
+
+    Both are relative to the mean of the two nearest pairs, so that float32 holds them exactly.
+    """
+    near = NEIGHBOURHOODS[phase]
+    stride = max(1, -(-target.size // _FIT_SAMPLES))
     count = -(-target.size // stride)
-    pairs = np.empty((count, near.size // 2), np.float64)
-    wanted = np.empty(count, np.float64)
-    _gather(values, near.planes, near.rows, near.columns, target, stride, pairs, wanted)
-    centre = (pairs[:, 0] + pairs[:, 1]) / 4.0
-    return pairs, centre, wanted
+    pairs = np.empty((count, near.size // 2), np.float32)
+    wanted = np.empty(count, np.float32)
+    places = np.stack((near.planes, near.rows + BORDER, near.columns + BORDER))
+    _gather(planes.values, places, target, stride, pairs, wanted)
+    centre = (pairs[:, 0] + pairs[:, 1]) * np.float32(0.25)
+    pairs -= 2 * centre[:, None]
+    wanted -= centre
+    return pairs, wanted
 
 
 @njit(cache=True)
 def _gather(
-    values: Ints,
-    planes: Longs,
-    rows: Longs,
-    columns: Longs,
-    target: Ints,
-    stride: int,
-    pairs: Reals,
-    wanted: Reals,
+    values: Ints, places: Longs, target: Ints, stride: int, pairs: Floats, wanted: Floats
 ) -> None:
     width = target.shape[1]
     for n in range(len(wanted)):
         y, x = divmod(n * stride, width)
         for k in range(pairs.shape[1]):
             a, b = 2 * k, 2 * k + 1
-            pairs[n, k] = (
-                values[planes[a], y + BORDER + rows[a], x + BORDER + columns[a]]
-                + values[planes[b], y + BORDER + rows[b], x + BORDER + columns[b]]
-            )
+            first = values[places[0, a], y + places[1, a], x + places[2, a]]
+            second = values[places[0, b], y + places[1, b], x + places[2, b]]
+            pairs[n, k] = first + second
         wanted[n] = target[y, x]

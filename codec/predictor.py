@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Huffman tables trained with a predictor: up to four sets of one table for each context.
+    """Huffman tables trained with a predictor: up to eight sets of one table for each context.
 
     Table ``s * CONTEXTS + c`` is the default of context ``c`` in frames that use set ``s``.
 

@@ -58,13 +58,12 @@ class ExactLayer:
             raise InexactModelError(
                 f"sums of up to {weights.largest_sum()} are not exact in {dtype}"
             )
-        self._weights = torch.from_numpy(weights.weights).to(dtype)
+        # A power of two only changes the exponent: the sums stay exact, in units of 2**-shift.
+        unit = 2.0**-weights.shift
+        self._weights = torch.from_numpy(weights.weights).to(dtype) * unit
         rounding = weights.bias.astype(np.int64) + (1 << (weights.shift - 1))
-        self._bias = torch.from_numpy(rounding).to(dtype)[:, None]
-        self._scale = 2.0**-weights.shift
+        self._bias = torch.from_numpy(rounding).to(dtype)[:, None] * unit
 
     def __call__(self, columns: torch.Tensor, low: int, high: int) -> torch.Tensor:
         """Outputs in [low, high] for (inputs, samples) integers within the activation range."""
-        sums = torch.addmm(self._bias, self._weights, columns)
-        # A power of two only changes the exponent, hence floor sees the exact quotient.
-        return sums.mul_(self._scale).floor_().clamp_(low, high)
+        return torch.addmm(self._bias, self._weights, columns).floor_().clamp_(low, high)
