@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Longs
 from codec.contexts import CONTEXTS
 from codec.huffman import code_lengths
 from codec.predictor import Tables
 from codec.tables import DEFAULT, NUMBER_BITS, OTHER, OWN, Choice, own_table_bits
 from codec.tokens import GROUPINGS
 
-_IMPOSSIBLE = 1 << 40
+_IMPOSSIBLE = 1 << 28
+"""A length that no table with it is chosen for: of 2**32 samples the bits still fit 64."""
 _OWN_MINIMUM_BITS = 600
 """Contexts that cost less than this are not worth trying a table of their own: one takes some 100
 to 300 bits to send."""
@@ -97,14 +100,27 @@ def table_costs(
     counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tables
 ) -> NDArray[np.int64]:
     """Bits of each context under each table, (CONTEXTS, tables)."""
-    costs = np.empty((CONTEXTS, len(tables.lengths)), np.int64)
+    costs = np.full((CONTEXTS, len(tables.lengths)), _IMPOSSIBLE, np.int64)
+    lengths = np.where(tables.lengths == 0, _IMPOSSIBLE, tables.lengths.astype(np.int64))
     for grouping in range(GROUPINGS):
         which = np.flatnonzero(tables.groupings == grouping)
-        lengths = tables.lengths[which].astype(np.float64)
-        lengths[lengths == 0] = _IMPOSSIBLE
-        coded = counts[:, grouping].astype(np.float64) @ lengths.T
-        costs[:, which] = coded.astype(np.int64) + raw_totals[:, grouping, None]
+        columns = np.ascontiguousarray(lengths[which].T)
+        costs[:, which] = raw_totals[:, grouping, None]
+        costs[:, which] += _coded_bits(counts[:, grouping], columns)
     return costs
+
+
+@njit(cache=True)
+def _coded_bits(counts: Longs, columns: Longs) -> Longs:
+    """Bits of each context's tokens under each of some tables, given as (256, tables) lengths."""
+    bits = np.zeros((counts.shape[0], columns.shape[1]), np.int64)
+    for context in range(counts.shape[0]):
+        for token in range(counts.shape[1]):
+            count = counts[context, token]
+            if count:
+                for table in range(columns.shape[1]):
+                    bits[context, table] += count * columns[token, table]
+    return bits
 
 
 def _own_table(

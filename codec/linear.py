@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Floats, Ints, Longs
+from codec.arrays import Floats, Ints, Longs, Reals
 from codec.lattice import BORDER, NEIGHBOURHOODS, Planes
 
 COEFFICIENT_BITS = 9
@@ -89,16 +89,33 @@ def fit(planes: Planes, phase: int, target: NDArray[np.int32]) -> NDArray[np.int
     the encoder calls this: floats are allowed, since the rounded coefficients are sent.
     """
     differences, wanted = _samples(planes, phase, target)
-    activity = np.abs(differences[:, :_NEAR_PAIRS]).sum(axis=1)
-    if not activity.any():
+    count = differences.shape[1]
+    normal, moments = np.zeros((count, count)), np.zeros(count)
+    if not _accumulate(differences, wanted, normal, moments):
         return None
-    spread = activity + (0.3 * activity.mean() + 1.0)
-    weighted = differences / (spread * np.sqrt(spread))[:, None]
-    normal = (weighted.T @ differences).astype(np.float64)
-    ridge = 1e-4 * np.trace(normal) / len(normal) + 1e-9
-    moments = (weighted.T @ wanted).astype(np.float64)
-    solution = np.linalg.solve(normal + ridge * np.eye(len(normal)), moments)
-    return _quantised(solution)
+    ridge = 1e-4 * np.trace(normal) / count + 1e-9
+    return _quantised(np.linalg.solve(normal + ridge * np.eye(count), moments))
+
+
+@njit(cache=True)
+def _accumulate(differences: Floats, wanted: Floats, normal: Reals, moments: Reals) -> bool:
+    """Sum up the weighted normal equations; False where all samples equal their neighbours.
+
+    A compiled loop, since a BLAS may start threads for it, which cost more than it takes.
+    """
+    activity = np.abs(differences[:, :_NEAR_PAIRS]).sum(axis=1)
+    mean = activity.mean()
+    if mean == 0:
+        return False
+    for n in range(len(wanted)):
+        spread = activity[n] + 0.3 * mean + 1.0
+        weight = 1.0 / (spread * np.sqrt(spread))
+        for i in range(len(moments)):
+            weighted = weight * differences[n, i]
+            moments[i] += weighted * wanted[n]
+            for j in range(len(moments)):
+                normal[i, j] += weighted * differences[n, j]
+    return True
 
 
 def residual_bits(
@@ -106,12 +123,20 @@ def residual_bits(
 ) -> NDArray[np.float64]:
     """About how many bits a phase takes under each kernel: log2 of the residuals' magnitudes."""
     differences, wanted = _samples(planes, phase, target)
-    unit = np.float32(2.0**-COEFFICIENT_BITS)
-    coefficients = np.stack(kernels, axis=1).astype(np.float32) * unit
-    magnitudes = np.abs(wanted[:, None] - differences @ coefficients) + np.float32(0.25)
-    scale = target.size / max(len(wanted), 1)
-    bits: NDArray[np.float64] = np.log2(magnitudes).sum(axis=0, dtype=np.float64) * scale
-    return bits
+    coefficients = np.stack(kernels).astype(np.float32) * np.float32(2.0**-COEFFICIENT_BITS)
+    bits = np.zeros(len(kernels))
+    _residual_bits(differences, wanted, coefficients, bits)
+    return bits * (target.size / max(len(wanted), 1))
+
+
+@njit(cache=True)
+def _residual_bits(differences: Floats, wanted: Floats, coefficients: Floats, bits: Reals) -> None:
+    for n in range(len(wanted)):
+        for k in range(len(bits)):
+            residual = wanted[n]
+            for i in range(differences.shape[1]):
+                residual -= coefficients[k, i] * differences[n, i]
+            bits[k] += np.log2(abs(residual) + 0.25)
 
 
 def _quantised(solution: NDArray[np.float64]) -> NDArray[np.int32] | None:
