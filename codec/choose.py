@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Longs
+from codec.arrays import Bytes, Longs, Whole
 from codec.contexts import CONTEXTS
 from codec.huffman import code_lengths
 from codec.predictor import Tables
@@ -123,6 +123,20 @@ def _coded_bits(counts: Longs, columns: Longs) -> Longs:
     return bits
 
 
+@njit(cache=True)
+def _nearest(tables: Bytes, numbers: Longs, lengths: Bytes) -> Whole:
+    """The one of some tables whose lengths differ least where a code is in use."""
+    best, least = numbers[0], np.int64(1 << 30)
+    for number in numbers:
+        distance = np.int64(0)
+        for token in range(len(lengths)):
+            if lengths[token]:
+                distance += abs(np.int64(tables[number, token]) - np.int64(lengths[token]))
+        if distance < least:
+            best, least = number, distance
+    return best
+
+
 def _own_table(
     counts: NDArray[np.int64],
     raw_totals: NDArray[np.int64],
@@ -142,8 +156,7 @@ def _own_table(
         coded = int(counts[grouping] @ lengths.astype(np.int64)) + int(raw_totals[grouping])
         if coded >= to_beat:
             continue
-        distances = np.abs(tables.lengths[same].astype(np.int64) - lengths) * (lengths > 0)
-        reference = number if number in same else int(same[distances.sum(axis=1).argmin()])
+        reference = number if number in same else int(_nearest(tables.lengths, same, lengths))
         total = coded + _OWN_BITS + own_table_bits(lengths, tables.lengths[reference])
         if total < to_beat:
             to_beat = total

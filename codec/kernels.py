@@ -18,6 +18,7 @@ from codec.lattice import NEIGHBOURHOODS, PREDICTED, Planes
 from codec.linear import (
     COEFFICIENT_LIMIT,
     complete_kernel,
+    draw,
     fit,
     is_bounded,
     residual_bits,
@@ -27,7 +28,7 @@ DEFAULT_LEVELS = 3
 """The predictor has a set of default kernels for each of the finest levels; the last is for all
 coarser ones too."""
 
-COEFFICIENTS = max(NEIGHBOURHOODS[phase].size for phase in PREDICTED) // 2
+COEFFICIENTS = max(NEIGHBOURHOODS[phase].shape[1] for phase in PREDICTED) // 2
 _MIN_SAMPLES = 256
 _K_BITS = 4
 
@@ -37,7 +38,7 @@ Kernels = dict[tuple[int, int], NDArray[np.int32]]
 
 def default_kernel(defaults: NDArray[np.int32], level: int, phase: int) -> NDArray[np.int32]:
     """The predictor's kernel for a phase of a level."""
-    pairs = NEIGHBOURHOODS[phase].size // 2
+    pairs = NEIGHBOURHOODS[phase].shape[1] // 2
     return defaults[min(level, DEFAULT_LEVELS - 1), phase - 1, :pairs]
 
 
@@ -53,10 +54,11 @@ def fit_kernel(
     default = default_kernel(defaults, level, phase)
     if not may_be_own((target.shape[0], target.shape[1])):
         return default
-    own = fit(planes, phase, target)
+    drawn = draw(planes, phase, target)
+    own = fit(drawn)
     if own is None:
         return default
-    by_default, by_own = residual_bits(planes, phase, target, default, own)
+    by_default, by_own = residual_bits(drawn, default, own)
     return own if by_default - by_own > _sent_bits(own, default) else default
 
 

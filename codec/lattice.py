@@ -84,24 +84,6 @@ def layout_of(phase: int) -> Layout:
     return HALVES if phase in HALVES.predicted else QUARTERS
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbourhood:
-    """The known samples nearest to a sample of one phase.
-
-    Positions come in pairs mirrored about the sample, nearest pair first: entries ``2k`` and
-    ``2k + 1`` are one pair. Each is a plane and a row and column offset within it.
-    """
-
-    planes: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-
-    @property
-    def size(self) -> int:
-        """How many samples it holds."""
-        return len(self.planes)
-
-
 _PAIRS = {1: 12, 2: 12, 3: 14, 4: 12}
 
 
@@ -112,7 +94,7 @@ def _plane(layout: Layout, row: int, column: int) -> tuple[int, int, int]:
     return plane, row // row_step, column // column_step
 
 
-def _neighbourhood(phase: int) -> Neighbourhood:
+def _neighbourhood(phase: int) -> NDArray[np.int64]:
     layout = layout_of(phase)
     own = layout.phases.index(phase)
     row, column = layout.parities[own]
@@ -128,10 +110,14 @@ def _neighbourhood(phase: int) -> Neighbourhood:
         for dy, dx in half[: _PAIRS[phase]]
         for sign in (1, -1)
     ]
-    return Neighbourhood(*np.array(places, np.int64).T.copy())
+    bordered: NDArray[np.int64] = np.add(places, (0, BORDER, BORDER)).T
+    return bordered
 
 
 NEIGHBOURHOODS = {phase: _neighbourhood(phase) for phase in PREDICTED}
+"""The known samples nearest to a phase's first sample, (3, samples): their planes, and their rows
+and columns there, border included. They come in pairs mirrored about the sample, nearest pair
+first: ``2k`` and ``2k + 1`` are one pair."""
 
 
 def halved(shape: tuple[int, int], split: Split) -> tuple[int, int]:

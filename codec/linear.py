@@ -8,12 +8,14 @@ offsets pass through unchanged. Predictions are fixed point, in sixteenths.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from codec.arrays import Floats, Ints, Longs, Reals
-from codec.lattice import BORDER, NEIGHBOURHOODS, Planes
+from codec.lattice import NEIGHBOURHOODS, Planes
 
 COEFFICIENT_BITS = 9
 FRACTION_BITS = 4
@@ -38,30 +40,13 @@ def is_bounded(kernel: NDArray[np.int32]) -> bool:
 
 def predict(planes: Planes, phase: int, kernel: NDArray[np.int32], limit: int) -> NDArray[np.int32]:
     """The linear prediction of one phase, in sixteenths, clamped to [0, 16 * limit]."""
-    near = NEIGHBOURHOODS[phase]
     predicted = np.empty(planes.layout.shape(planes.shape, phase), np.int32)
-    _predict(
-        planes.values,
-        near.planes,
-        near.rows,
-        near.columns,
-        kernel,
-        limit << FRACTION_BITS,
-        predicted,
-    )
+    _predict(planes.values, NEIGHBOURHOODS[phase], kernel, limit << FRACTION_BITS, predicted)
     return predicted
 
 
 @njit(cache=True)
-def _predict(
-    values: Ints,
-    planes: Longs,
-    rows: Longs,
-    columns: Longs,
-    kernel: Ints,
-    ceiling: int,
-    predicted: Ints,
-) -> None:
+def _predict(values: Ints, places: Longs, kernel: Ints, ceiling: int, predicted: Ints) -> None:
     height, width = predicted.shape
     half = np.int32(1 << (COEFFICIENT_BITS - FRACTION_BITS - 1))
     shift = np.int32(COEFFICIENT_BITS - FRACTION_BITS)
@@ -71,10 +56,8 @@ def _predict(
         total[:] = half
         for k in range(len(kernel)):
             a, b = 2 * k, 2 * k + 1
-            left = BORDER + columns[a]
-            right = BORDER + columns[b]
-            first = values[planes[a], y + BORDER + rows[a], left : left + width]
-            second = values[planes[b], y + BORDER + rows[b], right : right + width]
+            first = values[places[0, a], y + places[1, a], places[2, a] : places[2, a] + width]
+            second = values[places[0, b], y + places[1, b], places[2, b] : places[2, b] + width]
             weight = kernel[k]
             for x in range(width):
                 total[x] += weight * (first[x] + second[x])
@@ -82,16 +65,61 @@ def _predict(
             predicted[y, x] = min(max(total[x] >> shift, np.int32(0)), top)
 
 
-def fit(planes: Planes, phase: int, target: NDArray[np.int32]) -> NDArray[np.int32] | None:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Some samples of a phase, for choosing its kernel.
+
+    All are relative to the mean of the two nearest pairs, so that float32 holds them exactly.
+
+    Attributes:
+        differences: float32 (samples, pairs), sums of the pairs.
+        wanted: float32 (samples,), the samples themselves.
+        share: how many of the phase's samples each stands for.
+    """
+
+    differences: NDArray[np.float32]
+    wanted: NDArray[np.float32]
+    share: float
+
+
+def draw(planes: Planes, phase: int, target: NDArray[np.int32]) -> Drawn:
+    """Evenly strided samples of a phase, at most _FIT_SAMPLES."""
+    near = NEIGHBOURHOODS[phase]
+    stride = max(1, -(-target.size // _FIT_SAMPLES))
+    count = -(-target.size // stride)
+    pairs = np.empty((count, near.shape[1] // 2), np.float32)
+    wanted = np.empty(count, np.float32)
+    _gather(planes.values, near, target, stride, pairs, wanted)
+    centre = (pairs[:, 0] + pairs[:, 1]) * np.float32(0.25)
+    pairs -= 2 * centre[:, None]
+    wanted -= centre
+    return Drawn(pairs, wanted, target.size / max(count, 1))
+
+
+@njit(cache=True)
+def _gather(
+    values: Ints, places: Longs, target: Ints, stride: int, pairs: Floats, wanted: Floats
+) -> None:
+    width = target.shape[1]
+    for n in range(len(wanted)):
+        y, x = divmod(n * stride, width)
+        for k in range(pairs.shape[1]):
+            a, b = 2 * k, 2 * k + 1
+            first = values[places[0, a], y + places[1, a], x + places[2, a]]
+            second = values[places[0, b], y + places[1, b], x + places[2, b]]
+            pairs[n, k] = first + second
+        wanted[n] = target[y, x]
+
+
+def fit(drawn: Drawn) -> NDArray[np.int32] | None:
     """The weighted-least-squares kernel of one phase, or None where there is nothing to fit.
 
     Weights fall with the local activity, so that edges do not decide the kernel of the noise. Only
     the encoder calls this: floats are allowed, since the rounded coefficients are sent.
     """
-    differences, wanted = _samples(planes, phase, target)
-    count = differences.shape[1]
+    count = drawn.differences.shape[1]
     normal, moments = np.zeros((count, count)), np.zeros(count)
-    if not _accumulate(differences, wanted, normal, moments):
+    if not _accumulate(drawn.differences, drawn.wanted, normal, moments):
         return None
     ridge = 1e-4 * np.trace(normal) / count + 1e-9
     return _quantised(np.linalg.solve(normal + ridge * np.eye(count), moments))
@@ -118,15 +146,12 @@ def _accumulate(differences: Floats, wanted: Floats, normal: Reals, moments: Rea
     return True
 
 
-def residual_bits(
-    planes: Planes, phase: int, target: NDArray[np.int32], *kernels: NDArray[np.int32]
-) -> NDArray[np.float64]:
+def residual_bits(drawn: Drawn, *kernels: NDArray[np.int32]) -> NDArray[np.float64]:
     """About how many bits a phase takes under each kernel: log2 of the residuals' magnitudes."""
-    differences, wanted = _samples(planes, phase, target)
     coefficients = np.stack(kernels).astype(np.float32) * np.float32(2.0**-COEFFICIENT_BITS)
     bits = np.zeros(len(kernels))
-    _residual_bits(differences, wanted, coefficients, bits)
-    return bits * (target.size / max(len(wanted), 1))
+    _residual_bits(drawn.differences, drawn.wanted, coefficients, bits)
+    return bits * drawn.share
 
 
 @njit(cache=True)
@@ -148,38 +173,3 @@ def _quantised(solution: NDArray[np.float64]) -> NDArray[np.int32] | None:
         return None
     completed = complete_kernel(scaled.astype(np.int64))
     return completed if is_bounded(completed) else None
-
-
-def _samples(
-    planes: Planes, phase: int, target: NDArray[np.int32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Sums of the pairs and wanted value, float32, of evenly strided samples, at most _FIT_SAMPLES.
-
-    Both are relative to the mean of the two nearest pairs, so that float32 holds them exactly.
-    """
-    near = NEIGHBOURHOODS[phase]
-    stride = max(1, -(-target.size // _FIT_SAMPLES))
-    count = -(-target.size // stride)
-    pairs = np.empty((count, near.size // 2), np.float32)
-    wanted = np.empty(count, np.float32)
-    places = np.stack((near.planes, near.rows + BORDER, near.columns + BORDER))
-    _gather(planes.values, places, target, stride, pairs, wanted)
-    centre = (pairs[:, 0] + pairs[:, 1]) * np.float32(0.25)
-    pairs -= 2 * centre[:, None]
-    wanted -= centre
-    return pairs, wanted
-
-
-@njit(cache=True)
-def _gather(
-    values: Ints, places: Longs, target: Ints, stride: int, pairs: Floats, wanted: Floats
-) -> None:
-    width = target.shape[1]
-    for n in range(len(wanted)):
-        y, x = divmod(n * stride, width)
-        for k in range(pairs.shape[1]):
-            a, b = 2 * k, 2 * k + 1
-            first = values[places[0, a], y + places[1, a], x + places[2, a]]
-            second = values[places[0, b], y + places[1, b], x + places[2, b]]
-            pairs[n, k] = first + second
-        wanted[n] = target[y, x]

@@ -26,7 +26,7 @@ from codec.lattice import (
     layout_of_split,
     turned,
 )
-from codec.linear import fit, residual_bits
+from codec.linear import draw, fit, residual_bits
 
 _PROBES = 10_000
 _ANISOTROPY_BITS = 0.3
@@ -90,9 +90,10 @@ def _bits(image: NDArray[np.int32], split: Split) -> float:
     total = 0.0
     for phase in layout.predicted:
         target = np.ascontiguousarray(layout.take(upright, phase))
-        kernel = fit(planes, phase, target)
+        drawn = draw(planes, phase, target)
+        kernel = fit(drawn)
         if kernel is not None:
-            total += float(residual_bits(planes, phase, target, kernel)[0])
+            total += float(residual_bits(drawn, kernel)[0])
         planes.put(phase, target)
     return total
 

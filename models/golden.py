@@ -60,10 +60,10 @@ def frames() -> dict[str, tuple[Words, Hints]]:
     }
 
 
-def _features(phase: int) -> NDArray[np.float32]:
+def _features(phase: int) -> NDArray[np.int8]:
     rows = feature_count(phase)
     values = _noise(rows * 64, 2 + phase).reshape(rows, 64) % 255 - 127
-    return values.astype(np.float32)
+    return values.astype(np.int8)
 
 
 def _layer_digests(predictor: NetworkPredictor) -> dict[str, str]:

@@ -131,7 +131,7 @@ def _draw_phase(
         chosen = draw.generator.choice(chosen, draw.most, replace=False)
     residuals = ((target << 4) - linear).reshape(-1)[chosen]
     return (
-        features[:, chosen].T.astype(np.int8),
+        np.ascontiguousarray(features[:, chosen].T),
         residuals.astype(np.float32),
         exponents[chosen].astype(np.float32),
     )

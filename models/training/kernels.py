@@ -17,7 +17,7 @@ from codec.lattice import (
     pyramid,
     turned,
 )
-from codec.linear import complete_kernel, fit
+from codec.linear import complete_kernel, draw, fit
 from codec.splits import choose_splits
 from models.training.images import Samples
 
@@ -28,7 +28,7 @@ def plain_kernels() -> NDArray[np.int32]:
     """The mean of the two nearest pairs, everywhere: where training starts."""
     kernels = np.zeros((DEFAULT_LEVELS, len(PREDICTED), COEFFICIENTS), np.int32)
     for phase in PREDICTED:
-        free = np.zeros(NEIGHBOURHOODS[phase].size // 2 - 1, np.int64)
+        free = np.zeros(NEIGHBOURHOODS[phase].shape[1] // 2 - 1, np.int64)
         free[0] = 128
         kernels[:, phase - 1, : len(free) + 1] = complete_kernel(free)
     return kernels
@@ -59,7 +59,7 @@ def fitted_kernels(image: NDArray[np.int32], split: Split) -> dict[int, NDArray[
     for phase in layout.phases:
         target = np.ascontiguousarray(layout.take(image, phase))
         if phase in layout.predicted and target.size >= _MIN_SAMPLES:
-            kernel = fit(planes, phase, target)
+            kernel = fit(draw(planes, phase, target))
             if kernel is not None:
                 kernels[phase] = kernel
         planes.put(phase, target)
