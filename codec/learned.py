@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from codec import tables as frame_tables
 from codec.base import base_room, read_base, write_base
 from codec.bitstream import flush, new_state, overrun
-from codec.choose import choose
+from codec.choose import choose, offered_groupings
 from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, unfold
 from codec.errors import StreamError
 from codec.kernels import (
@@ -67,7 +67,8 @@ def count_tokens(
     Returns:
         Tokens as (CONTEXTS, GROUPINGS, 256) and raw bits as (CONTEXTS, GROUPINGS).
     """
-    return _Encoder(samples, span, predictor).count()
+    everything = np.ones((CONTEXTS, GROUPINGS), np.bool_)
+    return _Encoder(samples, span, predictor).count(everything)
 
 
 class _Encoder:
@@ -127,15 +128,17 @@ class _Encoder:
         order, starts = context_order(contexts)
         self._segments.append(Segments(symbols[order], starts))
 
-    def count(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def count(self, groupings: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens and raw bits under the wanted groupings of each context."""
         counts = np.zeros((CONTEXTS, GROUPINGS, 256), np.int64)
         raw_totals = np.zeros((CONTEXTS, GROUPINGS), np.int64)
         for segments in self._segments:
-            count_segments(segments.symbols, segments.starts, counts, raw_totals)
+            count_segments(segments.symbols, segments.starts, groupings, counts, raw_totals)
         return counts, raw_totals
 
     def write(self) -> bytes:
-        choice = choose(*self.count(), self._predictor.tables)
+        tables = self._predictor.tables
+        choice = choose(*self.count(offered_groupings(tables)), tables)
         room = base_room(self._base) + _HEADER_ROOM + (choice.bits + 7) // 8
         buffer, state = np.zeros(room, np.uint8), new_state()
         write_splits(self._splits, buffer, state)
@@ -144,7 +147,7 @@ class _Encoder:
             default = default_kernel(self._predictor.kernels, number, phase)
             write_kernel(kernel, default, buffer, state)
         if self._segments:
-            frame_tables.write(choice, self._predictor.tables, buffer, state)
+            frame_tables.write(choice, tables, buffer, state)
         codes = frame_tables.codes(choice)
         for segments in self._segments:
             write_segments(
