@@ -32,9 +32,6 @@ COEFFICIENTS = max(NEIGHBOURHOODS[phase].shape[1] for phase in PREDICTED) // 2
 _MIN_SAMPLES = 256
 _K_BITS = 4
 
-Kernels = dict[tuple[int, int], NDArray[np.int32]]
-"""Kernel by level (0 is the finest) and phase."""
-
 
 def default_kernel(defaults: NDArray[np.int32], level: int, phase: int) -> NDArray[np.int32]:
     """The predictor's kernel for a phase of a level."""

@@ -19,7 +19,6 @@ from codec.choose import choose, offered_groupings
 from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, unfold
 from codec.errors import StreamError
 from codec.kernels import (
-    Kernels,
     default_kernel,
     fit_kernel,
     may_be_own,
@@ -27,8 +26,9 @@ from codec.kernels import (
     write_kernel,
 )
 from codec.lattice import layout_of_split, level_shapes, pyramid, turned, turned_shape
-from codec.levels import Level, Prediction
+from codec.levels import Level
 from codec.predictor import Predictor
+from codec.scales import choose_correction, read_correction, write_correction
 from codec.splits import choose_splits, read_splits, write_splits
 from codec.tables import Decoders
 from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
@@ -43,6 +43,18 @@ class Range:
 
     limit: int
     clip: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a stream tells of one phase: its kernel and the correction of its scales."""
+
+    kernel: NDArray[np.int32]
+    correction: int
+
+
+Setups = dict[tuple[int, int], Setup]
+"""By level (0 is the finest) and phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,7 @@ class _Encoder:
     def __init__(self, samples: NDArray[np.int32], span: Range, predictor: Predictor) -> None:
         self._span = span
         self._predictor = predictor
-        self._own_kernels: Kernels = {}
+        self._setups: Setups = {}
         self._segments: list[Segments] = []
         self._splits = choose_splits(samples)
         *levels, base = pyramid(samples, self._splits)
@@ -101,17 +113,25 @@ class _Encoder:
         for phase in level.layout.predicted:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
             kernel = fit_kernel(level.values, number, phase, target, self._predictor.kernels)
-            if may_be_own(target.shape):
-                self._own_kernels[number, phase] = kernel
             prediction = level.predict(phase, kernel)
-            self._add_segments(level, phase, prediction, target.reshape(-1))
+            correction = 0
+            if may_be_own(target.shape):
+                flat = target.reshape(-1)
+                correction = choose_correction(flat, prediction.means, prediction.steps)
+                self._setups[number, phase] = Setup(kernel, correction)
+            contexts = prediction.contexts(correction)
+            self._add_segments(level, phase, prediction.means, contexts, target.reshape(-1))
             level.complete(phase, target, prediction.linear)
         return turned(level.errors.join(), split)
 
     def _add_segments(
-        self, level: Level, phase: int, prediction: Prediction, target: NDArray[np.int32]
+        self,
+        level: Level,
+        phase: int,
+        means: NDArray[np.int32],
+        contexts: NDArray[np.uint8],
+        target: NDArray[np.int32],
     ) -> None:
-        means, contexts = prediction.means, prediction.contexts
         if self._span.clip is not None:
             clip_contexts = level.clip_contexts(phase, self._span.clip)
             asked = clip_contexts > 0
@@ -143,9 +163,10 @@ class _Encoder:
         buffer, state = np.zeros(room, np.uint8), new_state()
         write_splits(self._splits, buffer, state)
         write_base(self._base, self._span.limit, buffer, state)
-        for (number, phase), kernel in self._own_kernels.items():
+        for (number, phase), setup in self._setups.items():
             default = default_kernel(self._predictor.kernels, number, phase)
-            write_kernel(kernel, default, buffer, state)
+            write_kernel(setup.kernel, default, buffer, state)
+            write_correction(setup.correction, buffer, state)
         if self._segments:
             frame_tables.write(choice, tables, buffer, state)
         codes = frame_tables.codes(choice)
@@ -198,7 +219,7 @@ class _Decoder:
         return image
 
     def _read_levels(self, image: NDArray[np.int32]) -> NDArray[np.int32]:
-        kernels = self._read_kernels()
+        setups = self._read_setups()
         decoders = frame_tables.read(self._predictor.tables, self._buffer, self._state)
         errors = np.zeros_like(image)
         for number in range(len(self._splits) - 1, -1, -1):
@@ -207,8 +228,10 @@ class _Decoder:
             level = Level(shape, split, self._span.limit, self._predictor)
             level.start(turned(image, split), turned(errors, split))
             for phase in level.layout.predicted:
-                prediction = level.predict(phase, kernels[number, phase])
-                samples = self._read_phase(level, phase, prediction, decoders)
+                setup = setups[number, phase]
+                prediction = level.predict(phase, setup.kernel)
+                contexts = prediction.contexts(setup.correction)
+                samples = self._read_phase(level, phase, prediction.means, contexts, decoders)
                 level.complete(phase, samples.reshape(prediction.linear.shape), prediction.linear)
             if overrun(self._buffer, self._state):
                 raise StreamError("the stream ends before its last symbol")
@@ -216,33 +239,37 @@ class _Decoder:
             errors = turned(level.errors.join(), split)
         return image
 
-    def _read_kernels(self) -> Kernels:
-        kernels: Kernels = {}
+    def _read_setups(self) -> Setups:
+        setups: Setups = {}
         for number in range(len(self._splits) - 1, -1, -1):
             split = self._splits[number]
             layout, shape = layout_of_split(split), turned_shape(self._shapes[number], split)
             for phase in layout.predicted:
-                kernel = default_kernel(self._predictor.kernels, number, phase)
+                kernel, correction = default_kernel(self._predictor.kernels, number, phase), 0
                 if may_be_own(layout.shape(shape, phase)):
                     kernel = read_kernel(kernel, self._buffer, self._state)
-                kernels[number, phase] = kernel
-        return kernels
+                    correction = int(read_correction(self._buffer, self._state))
+                setups[number, phase] = Setup(kernel, correction)
+        return setups
 
     def _read_phase(
-        self, level: Level, phase: int, prediction: Prediction, decoders: Decoders
+        self,
+        level: Level,
+        phase: int,
+        means: NDArray[np.int32],
+        contexts: NDArray[np.uint8],
+        decoders: Decoders,
     ) -> NDArray[np.int32]:
         clip = self._span.clip
         if clip is None:
-            return self._read_samples(prediction.means, prediction.contexts, decoders)
+            return self._read_samples(means, contexts, decoders)
         clip_contexts = level.clip_contexts(phase, clip)
         asked = clip_contexts > 0
         clipped = np.zeros(len(asked), np.bool_)
         surprising = self._read_symbols(clip_contexts[asked], decoders) > 0
         clipped[asked] = surprising != (clip_contexts[asked] >= CLIP_MAJORITY)
         samples = np.full(len(asked), clip, np.int32)
-        samples[~clipped] = self._read_samples(
-            prediction.means[~clipped], prediction.contexts[~clipped], decoders
-        )
+        samples[~clipped] = self._read_samples(means[~clipped], contexts[~clipped], decoders)
         return samples
 
     def _read_samples(

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Ints, Longs
-from codec.contexts import SCALE_CONTEXTS, scale_contexts
+from codec.contexts import SCALE_CONTEXTS, scale_contexts, scale_steps
 from codec.features import extract, refined_means
 from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
 from codec.linear import FRACTION_BITS, predict
@@ -27,12 +27,18 @@ class Prediction:
     Attributes:
         linear: the linear prediction in sixteenths, of the phase's shape.
         means: the refined prediction in sixteenths, flat.
-        contexts: the context of each sample (uint8), flat.
+        steps: the scale of each sample in half octaves (int8), flat, or FLAT_STEP.
     """
 
     linear: NDArray[np.int32]
     means: NDArray[np.int32]
-    contexts: NDArray[np.uint8]
+    steps: NDArray[np.int8]
+
+    def contexts(self, correction: int) -> NDArray[np.uint8]:
+        """The context of each sample, flat, all scales corrected by so many half octaves."""
+        contexts = np.empty(len(self.means), np.uint8)
+        scale_contexts(self.means, self.steps, correction, contexts)
+        return contexts
 
 
 class Level:
@@ -57,13 +63,13 @@ class Level:
         """Predict a phase from the ones before it."""
         linear = predict(self.values, phase, kernel, self._limit)
         means = np.empty(linear.size, np.int32)
-        contexts = np.empty(linear.size, np.uint8)
+        steps = np.empty(linear.size, np.int8)
         width = linear.shape[1]
         step = max(1, BLOCK_SAMPLES // max(width, 1))
         for row in range(0, linear.shape[0], step):
             block = slice(row * width, min(row + step, linear.shape[0]) * width)
-            self._refine(phase, linear[row : row + step], row, means[block], contexts[block])
-        return Prediction(linear, means, contexts)
+            self._refine(phase, linear[row : row + step], row, means[block], steps[block])
+        return Prediction(linear, means, steps)
 
     def _refine(
         self,
@@ -71,13 +77,13 @@ class Level:
         linear: NDArray[np.int32],
         row: int,
         means: NDArray[np.int32],
-        contexts: NDArray[np.uint8],
+        steps: NDArray[np.int8],
     ) -> None:
         features, exponents = self.features(phase, linear, row)
         outputs = self._predictor.refine(phase, features)
         ceiling = self._limit << FRACTION_BITS
         means[:] = refined_means(linear.reshape(-1), outputs[0], exponents, ceiling)
-        scale_contexts(means, outputs[1] + 8 * exponents, exponents == 0, contexts)
+        scale_steps(outputs[1], exponents, steps)
 
     def features(
         self, phase: int, linear: NDArray[np.int32], row: int

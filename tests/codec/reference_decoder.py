@@ -364,17 +364,21 @@ class Samples:
             return max(left, above)
         return left + above - corner
 
-    def _kernel(self, level: int, phase: int) -> I64:
+    def _kernel(self, level: int, phase: int) -> tuple[I64, int]:
         pairs = len(neighbours(phase)) // 2
         kernel = self.model.kernels[min(level, 2), phase - 1, :pairs].copy()
         rows, columns = self.shapes[level]
         if self.splits[level] == COLUMNS:
             rows, columns = columns, rows
         size = around(np.zeros((rows, columns), np.int64), phase, (0, 0)).size
-        if size < 256 or not self.bits.take(1):
-            return kernel
+        if size < 256:
+            return kernel, 0
+        kernel = self._own_kernel(kernel) if self.bits.take(1) else kernel
+        return kernel, self.bits.take(5) - 16 if self.bits.take(1) else 0
+
+    def _own_kernel(self, kernel: I64) -> I64:
         k = self.bits.take(4)
-        for i in range(1, pairs):
+        for i in range(1, len(kernel)):
             quotient = 0
             while self.bits.take(1):
                 quotient += 1
@@ -415,7 +419,11 @@ class Samples:
         return lengths + [0] * (256 - count)
 
     def _level(
-        self, level: int, coarser: I64, coarser_errors: I64, kernels: dict[tuple[int, int], I64]
+        self,
+        level: int,
+        coarser: I64,
+        coarser_errors: I64,
+        kernels: dict[tuple[int, int], tuple[I64, int]],
     ) -> tuple[I64, I64]:
         split = self.splits[level]
         whole_image = np.zeros(self.shapes[level], np.int64)
@@ -426,13 +434,13 @@ class Samples:
         errors[::2, ::step] = upright(coarser_errors, split)
         total, known = int(np.abs(coarser_errors).sum()), coarser.size
         for phase in self._phases(level):
-            kernel = kernels[level, phase]
+            kernel, scale = kernels[level, phase]
             linear = self._linear(image, phase, kernel)
             columns, exponent = features(image, errors, phase, linear, 16 * total // known)
             correction, log_scale = network(self.model, phase, columns)
             means = linear + (((correction << exponent) + 1024) >> 11)
             means = np.clip(means, 0, 16 * self.limit)
-            contexts = _contexts(means, log_scale + 8 * exponent, exponent)
+            contexts = _contexts(means, log_scale + 8 * exponent + 4 * scale, exponent)
             samples = self._phase(image, phase, means, contexts)
             rows = slice(PARITIES[phase][0], None, 2)
             columns_ = slice(PARITIES[phase][1], None, column_step(phase))
