@@ -80,8 +80,9 @@ def scale_steps(log_scales: Ints, exponents: Ints, steps: Octets) -> None:
 
 
 @njit(cache=True)
-def scale_contexts(means: Ints, steps: Octets, correction: int, contexts: Bytes) -> None:
-    """Contexts (uint8) from predictions in sixteenths and corrected scales in half octaves."""
+def scale_contexts(means: Ints, steps: Octets, correction: int) -> Bytes:
+    """Contexts from predictions in sixteenths and scales in half octaves, to be corrected."""
+    contexts = np.empty(len(means), np.uint8)
     for i in range(len(means)):
         if steps[i] == FLAT_STEP:
             contexts[i] = FLAT
@@ -92,6 +93,7 @@ def scale_contexts(means: Ints, steps: Octets, correction: int, contexts: Bytes)
         else:
             fraction = abs(means[i] - (((means[i] + 8) >> 4) << 4))
             contexts[i] = 1 + 3 * scale + (fraction > 1) + (fraction > 4)
+    return contexts
 
 
 @njit(cache=True)

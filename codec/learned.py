@@ -16,7 +16,7 @@ from codec import tables as frame_tables
 from codec.base import base_room, read_base, write_base
 from codec.bitstream import flush, new_state, overrun
 from codec.choose import choose, offered_groupings
-from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, unfold
+from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, scale_contexts, unfold
 from codec.errors import StreamError
 from codec.kernels import (
     default_kernel,
@@ -26,9 +26,9 @@ from codec.kernels import (
     write_kernel,
 )
 from codec.lattice import layout_of_split, level_shapes, pyramid, turned, turned_shape
-from codec.levels import Level
+from codec.levels import Level, Prediction
 from codec.predictor import Predictor
-from codec.scales import choose_correction, read_correction, write_correction
+from codec.scales import Correction, choose_correction, read_correction, write_correction
 from codec.splits import choose_splits, read_splits, write_splits
 from codec.tables import Decoders
 from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
@@ -47,10 +47,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a stream tells of one phase: its kernel and the correction of its scales."""
+    """What a stream tells of one phase: its kernel, and how the network errs."""
 
     kernel: NDArray[np.int32]
-    correction: int
+    correction: Correction
 
 
 Setups = dict[tuple[int, int], Setup]
@@ -114,35 +114,42 @@ class _Encoder:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
             kernel = fit_kernel(level.values, number, phase, target, self._predictor.kernels)
             prediction = level.predict(phase, kernel)
-            correction = 0
-            if may_be_own(target.shape):
-                flat = target.reshape(-1)
-                correction = choose_correction(flat, prediction.means, prediction.steps)
-                self._setups[number, phase] = Setup(kernel, correction)
-            contexts = prediction.contexts(correction)
-            self._add_segments(level, phase, prediction.means, contexts, target.reshape(-1))
+            left = self._add_clipped(level, phase, target.reshape(-1))
+            self._add_rest(number, phase, kernel, target, prediction, left)
             level.complete(phase, target, prediction.linear)
         return turned(level.errors.join(), split)
 
-    def _add_segments(
+    def _add_clipped(
+        self, level: Level, phase: int, target: NDArray[np.int32]
+    ) -> NDArray[np.bool_]:
+        """Code which samples equal the clip value, and return which are left to code."""
+        clip = self._span.clip
+        if clip is None:
+            return np.ones(len(target), np.bool_)
+        contexts = level.clip_contexts(phase, clip)
+        asked, clipped = contexts > 0, target == clip
+        surprising = clipped != (contexts >= CLIP_MAJORITY)
+        self._add(surprising[asked].astype(np.int32), contexts[asked])
+        return np.logical_not(asked & clipped)
+
+    def _add_rest(
         self,
-        level: Level,
+        number: int,
         phase: int,
-        means: NDArray[np.int32],
-        contexts: NDArray[np.uint8],
+        kernel: NDArray[np.int32],
         target: NDArray[np.int32],
+        prediction: Prediction,
+        left: NDArray[np.bool_],
     ) -> None:
-        if self._span.clip is not None:
-            clip_contexts = level.clip_contexts(phase, self._span.clip)
-            asked = clip_contexts > 0
-            clipped = target == self._span.clip
-            surprising = clipped != (clip_contexts >= CLIP_MAJORITY)
-            self._add(surprising[asked].astype(np.int32), clip_contexts[asked])
-            rest = ~(asked & clipped)
-            means, contexts, target = means[rest], contexts[rest], target[rest]
-        symbols = np.empty(len(target), np.int32)
-        fold(target, means, self._span.limit, symbols)
-        self._add(symbols, contexts)
+        samples, predicted = target.reshape(-1)[left], prediction.where(left)
+        correction = Correction()
+        if may_be_own(target.shape):
+            correction = choose_correction(samples, predicted)
+            self._setups[number, phase] = Setup(kernel, correction)
+        means = predicted.means(correction.linear)
+        symbols = np.empty(len(samples), np.int32)
+        fold(samples, means, self._span.limit, symbols)
+        self._add(symbols, scale_contexts(means, predicted.steps, correction.steps))
 
     def _add(self, symbols: NDArray[np.int32], contexts: NDArray[np.uint8]) -> None:
         order, starts = context_order(contexts)
@@ -230,8 +237,9 @@ class _Decoder:
             for phase in level.layout.predicted:
                 setup = setups[number, phase]
                 prediction = level.predict(phase, setup.kernel)
-                contexts = prediction.contexts(setup.correction)
-                samples = self._read_phase(level, phase, prediction.means, contexts, decoders)
+                means = prediction.means(setup.correction.linear)
+                contexts = scale_contexts(means, prediction.steps, setup.correction.steps)
+                samples = self._read_phase(level, phase, means, contexts, decoders)
                 level.complete(phase, samples.reshape(prediction.linear.shape), prediction.linear)
             if overrun(self._buffer, self._state):
                 raise StreamError("the stream ends before its last symbol")
@@ -245,10 +253,11 @@ class _Decoder:
             split = self._splits[number]
             layout, shape = layout_of_split(split), turned_shape(self._shapes[number], split)
             for phase in layout.predicted:
-                kernel, correction = default_kernel(self._predictor.kernels, number, phase), 0
+                kernel = default_kernel(self._predictor.kernels, number, phase)
+                correction = Correction()
                 if may_be_own(layout.shape(shape, phase)):
                     kernel = read_kernel(kernel, self._buffer, self._state)
-                    correction = int(read_correction(self._buffer, self._state))
+                    correction = read_correction(self._buffer, self._state)
                 setups[number, phase] = Setup(kernel, correction)
         return setups
 

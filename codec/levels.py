@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Ints, Longs
-from codec.contexts import SCALE_CONTEXTS, scale_contexts, scale_steps
+from codec.contexts import SCALE_CONTEXTS, scale_steps
 from codec.features import extract, refined_means
 from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
 from codec.linear import FRACTION_BITS, predict
@@ -26,19 +26,21 @@ class Prediction:
 
     Attributes:
         linear: the linear prediction in sixteenths, of the phase's shape.
-        means: the refined prediction in sixteenths, flat.
+        refined: the network's prediction in sixteenths, flat.
         steps: the scale of each sample in half octaves (int8), flat, or FLAT_STEP.
     """
 
     linear: NDArray[np.int32]
-    means: NDArray[np.int32]
+    refined: NDArray[np.int32]
     steps: NDArray[np.int8]
 
-    def contexts(self, correction: int) -> NDArray[np.uint8]:
-        """The context of each sample, flat, all scales corrected by so many half octaves."""
-        contexts = np.empty(len(self.means), np.uint8)
-        scale_contexts(self.means, self.steps, correction, contexts)
-        return contexts
+    def where(self, mask: NDArray[np.bool_]) -> Prediction:
+        """Of some samples only, all flat."""
+        return Prediction(self.linear.reshape(-1)[mask], self.refined[mask], self.steps[mask])
+
+    def means(self, linear: bool) -> NDArray[np.int32]:
+        """The prediction to use, in sixteenths, flat."""
+        return self.linear.reshape(-1) if linear else self.refined
 
 
 class Level:

@@ -17,6 +17,8 @@ import zstandard
 from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
+Setup = tuple[I64, bool, int]
+"""A phase's kernel, whether its linear predictions stand, and what is added to its scales."""
 
 
 class Malformed(Exception):
@@ -364,7 +366,7 @@ class Samples:
             return max(left, above)
         return left + above - corner
 
-    def _kernel(self, level: int, phase: int) -> tuple[I64, int]:
+    def _kernel(self, level: int, phase: int) -> Setup:
         pairs = len(neighbours(phase)) // 2
         kernel = self.model.kernels[min(level, 2), phase - 1, :pairs].copy()
         rows, columns = self.shapes[level]
@@ -372,9 +374,11 @@ class Samples:
             rows, columns = columns, rows
         size = around(np.zeros((rows, columns), np.int64), phase, (0, 0)).size
         if size < 256:
-            return kernel, 0
+            return kernel, False, 0
         kernel = self._own_kernel(kernel) if self.bits.take(1) else kernel
-        return kernel, self.bits.take(5) - 16 if self.bits.take(1) else 0
+        if not self.bits.take(1):
+            return kernel, False, 0
+        return kernel, bool(self.bits.take(1)), self.bits.take(5) - 16
 
     def _own_kernel(self, kernel: I64) -> I64:
         k = self.bits.take(4)
@@ -423,7 +427,7 @@ class Samples:
         level: int,
         coarser: I64,
         coarser_errors: I64,
-        kernels: dict[tuple[int, int], tuple[I64, int]],
+        kernels: dict[tuple[int, int], Setup],
     ) -> tuple[I64, I64]:
         split = self.splits[level]
         whole_image = np.zeros(self.shapes[level], np.int64)
@@ -434,12 +438,12 @@ class Samples:
         errors[::2, ::step] = upright(coarser_errors, split)
         total, known = int(np.abs(coarser_errors).sum()), coarser.size
         for phase in self._phases(level):
-            kernel, scale = kernels[level, phase]
+            kernel, is_linear, scale = kernels[level, phase]
             linear = self._linear(image, phase, kernel)
             columns, exponent = features(image, errors, phase, linear, 16 * total // known)
             correction, log_scale = network(self.model, phase, columns)
             means = linear + (((correction << exponent) + 1024) >> 11)
-            means = np.clip(means, 0, 16 * self.limit)
+            means = linear if is_linear else np.clip(means, 0, 16 * self.limit)
             contexts = _contexts(means, log_scale + 8 * exponent + 4 * scale, exponent)
             samples = self._phase(image, phase, means, contexts)
             rows = slice(PARITIES[phase][0], None, 2)
