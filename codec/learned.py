@@ -130,7 +130,8 @@ class _Encoder:
         asked, clipped = contexts > 0, target == clip
         surprising = clipped != (contexts >= CLIP_MAJORITY)
         self._add(surprising[asked].astype(np.int32), contexts[asked])
-        return np.logical_not(asked & clipped)
+        left: NDArray[np.bool_] = ~(asked & clipped)
+        return left
 
     def _add_rest(
         self,
