@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
+Octets = NDArray[np.int8]
 Shorts = NDArray[np.int16]
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]

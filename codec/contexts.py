@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Flags, Ints, Longs
+from codec.arrays import Bytes, Ints, Longs, Octets
 
 FLAT = 0
 PHASED_SCALES = 8
@@ -24,6 +24,9 @@ CLIP_MAJORITY = SCALE_CONTEXTS + 9
 """From this context on (three of the four nearest samples) equality is what is expected."""
 
 CONTEXTS = SCALE_CONTEXTS + CLIP_CONTEXTS
+
+FLAT_STEP = -128
+"""In place of a scale: the near neighbours are all alike."""
 
 SMALLEST_LOG_SCALE = 8
 """Log2 of the first context's scale, in eighths of an octave above a sixteenth of a sample step."""
@@ -69,18 +72,28 @@ def unfold(symbols: Ints, means: Ints, limit: int, samples: Ints) -> bool:
 
 
 @njit(cache=True)
-def scale_contexts(means: Ints, log_scales: Ints, flat: Flags, contexts: Bytes) -> None:
-    """Contexts (uint8) from predictions in sixteenths and log scales in eighths of an octave."""
+def scale_steps(log_scales: Ints, exponents: Ints, steps: Octets) -> None:
+    """Scales in half octaves from the network's, in eighths of an octave above the exponents."""
+    for i in range(len(steps)):
+        step = (log_scales[i] + 8 * exponents[i] - SMALLEST_LOG_SCALE) >> 2
+        steps[i] = step if exponents[i] else FLAT_STEP
+
+
+@njit(cache=True)
+def scale_contexts(means: Ints, steps: Octets, correction: int) -> Bytes:
+    """Contexts from predictions in sixteenths and scales in half octaves, to be corrected."""
+    contexts = np.empty(len(means), np.uint8)
     for i in range(len(means)):
-        if flat[i]:
+        if steps[i] == FLAT_STEP:
             contexts[i] = FLAT
             continue
-        scale = min(max((log_scales[i] - SMALLEST_LOG_SCALE) >> 2, 0), SCALES - 1)
+        scale = min(max(steps[i] + correction, 0), SCALES - 1)
         if scale >= PHASED_SCALES:
             contexts[i] = 1 + 2 * PHASED_SCALES + scale
         else:
             fraction = abs(means[i] - (((means[i] + 8) >> 4) << 4))
             contexts[i] = 1 + 3 * scale + (fraction > 1) + (fraction > 4)
+    return contexts
 
 
 @njit(cache=True)

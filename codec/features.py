@@ -22,8 +22,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Floats, Ints, Longs, Whole
-from codec.lattice import BORDER, NEIGHBOURHOODS, Planes
+from codec.arrays import Ints, Longs, Octets, Whole
+from codec.lattice import NEIGHBOURHOODS, Planes
 
 NEAREST = 12
 SIGNED = 4
@@ -39,7 +39,7 @@ MAX_LOG_SCALE = 127
 
 def feature_count(phase: int) -> int:
     """Rows of the feature matrix of a phase."""
-    return NEIGHBOURHOODS[phase].size + EXTRA
+    return int(NEIGHBOURHOODS[phase].shape[1]) + EXTRA
 
 
 def extract(
@@ -49,7 +49,7 @@ def extract(
     predicted: NDArray[np.int32],
     first_row: int,
     level_error: int,
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
     """Features of some rows of a phase.
 
     Args:
@@ -61,13 +61,12 @@ def extract(
         level_error: mean magnitude of the known residuals, in sixteenths.
 
     Returns:
-        Features (features, samples) as float32 and exponents (samples,); exponent 0 means that the
+        Features (features, samples) as int8 and exponents (samples,); exponent 0 means that the
         12 nearest samples are all alike and were predicted exactly.
     """
-    near = NEIGHBOURHOODS[phase]
-    features = np.empty((feature_count(phase), predicted.size), np.float32)
+    features = np.empty((feature_count(phase), predicted.size), np.int8)
     exponents = np.empty(predicted.size, np.int32)
-    places = np.stack((near.planes, near.rows + BORDER + first_row, near.columns + BORDER))
+    places = NEIGHBOURHOODS[phase] + np.array([[0], [first_row], [0]])
     _extract(values.values, errors.values, places, predicted, level_error, features, exponents)
     return features, exponents
 
@@ -79,7 +78,7 @@ def _extract(
     places: Longs,
     predicted: Ints,
     level_error: int,
-    features: Floats,
+    features: Octets,
     exponents: Ints,
 ) -> None:
     height, width = predicted.shape
@@ -104,7 +103,7 @@ def _extract(
         summary = features[n + NEAREST + SIGNED :, here]
         _summary(wide, n - NEAREST, level_error, activity, exponent, summary)
         for x in range(width):
-            summary[5, x] = np.float32(_scaled(centre[x], exponent[x]))
+            summary[5, x] = np.int8(_scaled(centre[x], exponent[x]))
 
 
 @njit(cache=True)
@@ -146,36 +145,36 @@ def _scaled(sixteenths: Whole, exponent: Whole) -> Whole:
 
 
 @njit(cache=True)
-def _normalised(row: Ints, centre: Ints, exponent: Ints, out: Floats) -> None:
+def _normalised(row: Ints, centre: Ints, exponent: Ints, out: Octets) -> None:
     for x in range(len(row)):
-        out[x] = np.float32(_scaled((row[x] << np.int32(4)) - centre[x], exponent[x]))
+        out[x] = np.int8(_scaled((row[x] << np.int32(4)) - centre[x], exponent[x]))
 
 
 @njit(cache=True)
-def _magnitudes(row: Ints, exponent: Ints, out: Floats) -> None:
+def _magnitudes(row: Ints, exponent: Ints, out: Octets) -> None:
     for x in range(len(row)):
-        out[x] = np.float32(_scaled(abs(row[x]) << np.int32(4), exponent[x]))
+        out[x] = np.int8(_scaled(abs(row[x]) << np.int32(4), exponent[x]))
 
 
 @njit(cache=True)
-def _signed(row: Ints, exponent: Ints, out: Floats) -> None:
+def _signed(row: Ints, exponent: Ints, out: Octets) -> None:
     for x in range(len(row)):
-        out[x] = np.float32(_scaled(row[x] << np.int32(4), exponent[x]))
+        out[x] = np.int8(_scaled(row[x] << np.int32(4), exponent[x]))
 
 
 @njit(cache=True)
 def _summary(
-    wide: Ints, count: int, level_error: int, activity: Ints, exponent: Ints, out: Floats
+    wide: Ints, count: int, level_error: int, activity: Ints, exponent: Ints, out: Octets
 ) -> None:
     level = np.int32(level_error)
     for x in range(len(wide)):
         shift = exponent[x]
         mean = (wide[x] << np.int32(4)) // np.int32(count)
-        out[0, x] = np.float32(_scaled(mean, shift))
-        out[1, x] = np.float32(_scaled(level, shift))
-        out[2, x] = np.float32(min(max((12 - shift) * 16, 0), TOP))
-        out[3, x] = np.float32(min(max((8 - shift) * 32, 0), TOP))
-        out[4, x] = np.float32(((activity[x] << np.int32(6)) >> shift) * 4 - 192)
+        out[0, x] = np.int8(_scaled(mean, shift))
+        out[1, x] = np.int8(_scaled(level, shift))
+        out[2, x] = np.int8(min(max((12 - shift) * 16, 0), TOP))
+        out[3, x] = np.int8(min(max((8 - shift) * 32, 0), TOP))
+        out[4, x] = np.int8(((activity[x] << np.int32(6)) >> shift) * 4 - 192)
 
 
 def refined_means(

@@ -1,6 +1,6 @@
 """Which linear kernel predicts each phase of each level: the predictor's, or the frame's own.
 
-The finest ``FITTED_LEVELS`` levels may carry kernels of their own. Per phase one bit says so; the
+Phases of at least 256 samples may carry kernels of their own. Per phase one bit says so; the
 coefficients after the first follow as differences to the default, Rice-coded: zigzag, quotient in
 unary, remainder in ``k`` bits, ``k`` in 4 bits before them.
 """
@@ -15,25 +15,33 @@ from codec.arrays import Bytes, Longs, State
 from codec.bitstream import take_bits, write_bits
 from codec.errors import StreamError
 from codec.lattice import NEIGHBOURHOODS, PREDICTED, Planes
-from codec.linear import COEFFICIENT_LIMIT, complete_kernel, fit, is_bounded, predict
+from codec.linear import (
+    COEFFICIENT_LIMIT,
+    complete_kernel,
+    draw,
+    fit,
+    is_bounded,
+    residual_bits,
+)
 
-FITTED_LEVELS = 2
 DEFAULT_LEVELS = 3
 """The predictor has a set of default kernels for each of the finest levels; the last is for all
 coarser ones too."""
 
-COEFFICIENTS = max(NEIGHBOURHOODS[phase].size for phase in PREDICTED) // 2
+COEFFICIENTS = max(NEIGHBOURHOODS[phase].shape[1] for phase in PREDICTED) // 2
 _MIN_SAMPLES = 256
 _K_BITS = 4
-
-Kernels = dict[tuple[int, int], NDArray[np.int32]]
-"""Kernel by level (0 is the finest) and phase."""
 
 
 def default_kernel(defaults: NDArray[np.int32], level: int, phase: int) -> NDArray[np.int32]:
     """The predictor's kernel for a phase of a level."""
-    pairs = NEIGHBOURHOODS[phase].size // 2
+    pairs = NEIGHBOURHOODS[phase].shape[1] // 2
     return defaults[min(level, DEFAULT_LEVELS - 1), phase - 1, :pairs]
+
+
+def may_be_own(shape: tuple[int, int]) -> bool:
+    """Whether a phase of this shape says which kernel it uses."""
+    return shape[0] * shape[1] >= _MIN_SAMPLES
 
 
 def fit_kernel(
@@ -41,22 +49,14 @@ def fit_kernel(
 ) -> NDArray[np.int32]:
     """The kernel worth using: the frame's own where it saves more bits than it takes."""
     default = default_kernel(defaults, level, phase)
-    if level >= FITTED_LEVELS or target.size < _MIN_SAMPLES:
+    if not may_be_own((target.shape[0], target.shape[1])):
         return default
-    own = fit(planes, phase, target)
+    drawn = draw(planes, phase, target)
+    own = fit(drawn)
     if own is None:
         return default
-    limit = int(target.max())
-    saved = _bits(predict(planes, phase, default, limit), target) - _bits(
-        predict(planes, phase, own, limit), target
-    )
-    return own if saved > _sent_bits(own, default) else default
-
-
-def _bits(predicted: NDArray[np.int32], target: NDArray[np.int32]) -> float:
-    """About how many bits residuals take: log2 of their magnitude, smoothed over each row's run."""
-    magnitude = np.abs((target << 4) - predicted).astype(np.float64) + 4.0
-    return float(np.log2(magnitude).sum())
+    by_default, by_own = residual_bits(drawn, default, own)
+    return own if by_default - by_own > _sent_bits(own, default) else default
 
 
 def _zigzag(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> NDArray[np.int64]:

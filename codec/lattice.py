@@ -1,12 +1,16 @@
 """The order of prediction: by resolution, coarse to fine.
 
-A level is an image of ``rows x columns`` samples. Its four *phases* are the samples whose row and
-column have a given parity::
+A level is an image of ``rows x columns`` samples, halved to the next coarser one along both axes,
+or along one where the image is nearly interpolated (:mod:`codec.splits`). Halved along both, a
+level has four *phases*, the samples whose row and column have a given parity::
 
     phase 0 (even row, even column)   the next coarser level, already known
     phase 1 (odd, odd)                predicted from phase 0
     phase 2 (even, odd)               predicted from phases 0 and 1
     phase 3 (odd, even)               predicted from phases 0, 1 and 2
+
+Halved along the rows it has two: the even rows, phase 0, and the odd ones, phase 4, predicted from
+them. A level halved along its columns is a transposed one halved along its rows.
 
 No sample of a phase is predicted from another of the same phase, so that a whole phase is predicted
 at once, by the decoder as by the encoder. Phases are held as separate planes with a border of
@@ -16,14 +20,14 @@ parity, hence a border sample always belongs to the plane it is looked up in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
-PREDICTED = (1, 2, 3)
 BORDER = 3
 
 MIN_SIDE = 8
@@ -31,119 +35,191 @@ MIN_SIDE = 8
 and is mirrored once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbourhood:
-    """The known samples nearest to a sample of one phase.
+class Split(IntEnum):
+    """Along which axes a level is halved to the next coarser one."""
 
-    Positions come in pairs mirrored about the sample, nearest pair first: entries ``2k`` and
-    ``2k + 1`` are one pair. Each is a plane and a row and column offset within it.
+    BOTH = 0
+    ROWS = 1
+    COLUMNS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a level's samples divide into phases, the next coarser level first.
+
+    Attributes:
+        phases: their numbers, in the order of coding.
+        parities: row and column of each phase's first sample.
+        steps: rows and columns from one sample of a phase to the next.
     """
 
-    planes: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    phases: tuple[int, ...]
+    parities: tuple[tuple[int, int], ...]
+    steps: tuple[int, int]
 
     @property
-    def size(self) -> int:
-        """How many samples it holds."""
-        return len(self.planes)
+    def predicted(self) -> tuple[int, ...]:
+        """All phases but the coarser level."""
+        return self.phases[1:]
+
+    def shape(self, level: tuple[int, int], phase: int) -> tuple[int, int]:
+        """How many samples of a level belong to a phase, as (rows, columns)."""
+        row, column = self.parities[self.phases.index(phase)]
+        row_step, column_step = self.steps
+        return -((row - level[0]) // row_step), -((column - level[1]) // column_step)
+
+    def take(self, image: NDArray[np.int32], phase: int) -> NDArray[np.int32]:
+        """A phase's samples, a view of the image."""
+        row, column = self.parities[self.phases.index(phase)]
+        return image[row :: self.steps[0], column :: self.steps[1]]
 
 
-def _offsets(phase: int) -> list[tuple[int, int]]:
-    """Half of each mirrored pair of known positions, nearest first."""
-    row_parity, column_parity = PHASES[phase]
-    known = PHASES[:phase]
+QUARTERS = Layout((0, 1, 2, 3), ((0, 0), (1, 1), (0, 1), (1, 0)), (2, 2))
+HALVES = Layout((0, 4), ((0, 0), (1, 0)), (2, 1))
+PREDICTED = (*QUARTERS.predicted, *HALVES.predicted)
+
+
+def layout_of(phase: int) -> Layout:
+    """The layout that a predicted phase belongs to."""
+    return HALVES if phase in HALVES.predicted else QUARTERS
+
+
+_PAIRS = {1: 12, 2: 12, 3: 14, 4: 12}
+
+
+def _plane(layout: Layout, row: int, column: int) -> tuple[int, int, int]:
+    """The plane of a position relative to the level's first sample, and where it lies within."""
+    row_step, column_step = layout.steps
+    plane = layout.parities.index((row % row_step, column % column_step))
+    return plane, row // row_step, column // column_step
+
+
+def _neighbourhood(phase: int) -> NDArray[np.int64]:
+    layout = layout_of(phase)
+    own = layout.phases.index(phase)
+    row, column = layout.parities[own]
     half = [
         (dy, dx)
         for dy in range(-5, 6)
         for dx in range(-5, 6)
-        if (dy, dx) > (0, 0) and ((row_parity + dy) % 2, (column_parity + dx) % 2) in known
+        if (dy, dx) > (0, 0) and _plane(layout, row + dy, column + dx)[0] < own
     ]
     half.sort(key=lambda d: (d[0] ** 2 + d[1] ** 2, d))
-    return half[: _PAIRS[phase]]
-
-
-_PAIRS = {1: 12, 2: 12, 3: 14}
-
-
-def _neighbourhood(phase: int) -> Neighbourhood:
-    row_parity, column_parity = PHASES[phase]
-    planes, rows, columns = [], [], []
-    for dy, dx in _offsets(phase):
-        for y, x in ((dy, dx), (-dy, -dx)):
-            parity = ((row_parity + y) % 2, (column_parity + x) % 2)
-            planes.append(PHASES.index(parity))
-            rows.append((row_parity + y) // 2)
-            columns.append((column_parity + x) // 2)
-    return Neighbourhood(*(np.array(v, np.int64) for v in (planes, rows, columns)))
+    places = [
+        _plane(layout, row + sign * dy, column + sign * dx)
+        for dy, dx in half[: _PAIRS[phase]]
+        for sign in (1, -1)
+    ]
+    bordered: NDArray[np.int64] = np.add(places, (0, BORDER, BORDER)).T
+    return bordered
 
 
 NEIGHBOURHOODS = {phase: _neighbourhood(phase) for phase in PREDICTED}
+"""The known samples nearest to a phase's first sample, (3, samples): their planes, and their rows
+and columns there, border included. They come in pairs mirrored about the sample, nearest pair
+first: ``2k`` and ``2k + 1`` are one pair."""
 
 
-def level_shapes(rows: int, columns: int) -> list[tuple[int, int]]:
+def halved(shape: tuple[int, int], split: Split) -> tuple[int, int]:
+    """Shape of the next coarser level."""
+    rows = shape[0] if split == Split.COLUMNS else (shape[0] + 1) // 2
+    columns = shape[1] if split == Split.ROWS else (shape[1] + 1) // 2
+    return rows, columns
+
+
+def level_shapes(shape: tuple[int, int], splits: Sequence[Split]) -> list[tuple[int, int]]:
     """Shapes of all levels, finest first; the last one is the base, coded directly."""
-    shapes = [(rows, columns)]
-    while min(shapes[-1]) >= MIN_SIDE:
-        shapes.append(((shapes[-1][0] + 1) // 2, (shapes[-1][1] + 1) // 2))
+    shapes = [shape]
+    for split in splits:
+        shapes.append(halved(shapes[-1], split))
     return shapes
 
 
-def phase_shape(shape: tuple[int, int], phase: int) -> tuple[int, int]:
-    """How many samples of a level of ``shape`` belong to a phase, as (rows, columns)."""
-    row_parity, column_parity = PHASES[phase]
-    return (shape[0] + 1 - row_parity) // 2, (shape[1] + 1 - column_parity) // 2
+def coarser(image: NDArray[np.int32], split: Split) -> NDArray[np.int32]:
+    """The next coarser level, a view."""
+    row_step = 1 if split == Split.COLUMNS else 2
+    column_step = 1 if split == Split.ROWS else 2
+    return image[::row_step, ::column_step]
+
+
+def pyramid(samples: NDArray[np.int32], splits: Sequence[Split]) -> list[NDArray[np.int32]]:
+    """All levels of an image, finest first, as views."""
+    levels = [samples]
+    for split in splits:
+        levels.append(coarser(levels[-1], split))
+    return levels
+
+
+def layout_of_split(split: Split) -> Layout:
+    """The phases of a level that is halved so, once it is :func:`turned`."""
+    return QUARTERS if split == Split.BOTH else HALVES
+
+
+def turned(image: NDArray[np.int32], split: Split) -> NDArray[np.int32]:
+    """A level as it is coded, or back: transposed if it is halved along its columns."""
+    return np.ascontiguousarray(image.T) if split == Split.COLUMNS else image
+
+
+def turned_shape(shape: tuple[int, int], split: Split) -> tuple[int, int]:
+    """The shape of a level once it is :func:`turned`."""
+    return (shape[1], shape[0]) if split == Split.COLUMNS else shape
 
 
 class Planes:
-    """The phases of one level, bordered: ``values`` is int32 of shape (4, rows, columns)."""
+    """The phases of one level, bordered: ``values`` is int32 of shape (phases, rows, columns)."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], layout: Layout) -> None:
         self.shape = shape
-        rows, columns = phase_shape(shape, 0)
-        self.values = np.zeros((4, rows + 2 * BORDER, columns + 2 * BORDER), np.int32)
+        self.layout = layout
+        rows, columns = layout.shape(shape, 0)
+        bordered = (len(layout.phases), rows + 2 * BORDER, columns + 2 * BORDER)
+        self.values = np.zeros(bordered, np.int32)
 
     def phase(self, phase: int) -> NDArray[np.int32]:
         """A view of one phase without its border."""
-        rows, columns = phase_shape(self.shape, phase)
-        return self.values[phase, BORDER : BORDER + rows, BORDER : BORDER + columns]
+        rows, columns = self.layout.shape(self.shape, phase)
+        plane = self.layout.phases.index(phase)
+        return self.values[plane, BORDER : BORDER + rows, BORDER : BORDER + columns]
 
     def put(self, phase: int, samples: NDArray[np.int32]) -> None:
         """Set one phase and mirror it into its border."""
         self.phase(phase)[:] = samples
-        row_parity, column_parity = PHASES[phase]
-        _mirror(self.values[phase], row_parity, column_parity, self.shape[0], self.shape[1])
+        plane = self.layout.phases.index(phase)
+        _mirror(self.values[plane], self.layout.parities[plane], self.layout.steps, self.shape)
 
     def join(self) -> NDArray[np.int32]:
-        """The level's image, put together from its four phases."""
+        """The level's image, put together from its phases."""
         image = np.empty(self.shape, np.int32)
-        for phase, (row_parity, column_parity) in enumerate(PHASES):
-            image[row_parity::2, column_parity::2] = self.phase(phase)
+        for phase in self.layout.phases:
+            self.layout.take(image, phase)[:] = self.phase(phase)
         return image
 
 
 @njit(cache=True)
-def _mirrored(index: int, parity: int, size: int) -> int:
+def _mirrored(index: int, parity: int, step: int, size: int) -> int:
     """The bordered index of the sample that stands for bordered index ``index``."""
-    position = abs(2 * (index - BORDER) + parity)
+    position = abs(step * (index - BORDER) + parity)
     if position > size - 1:
         position = 2 * (size - 1) - position
-    return (position - parity) // 2 + BORDER
+    return (position - parity) // step + BORDER
 
 
 @njit(cache=True)
 def _mirror(
-    plane: NDArray[np.int32], row_parity: int, column_parity: int, rows: int, columns: int
+    plane: NDArray[np.int32],
+    parities: tuple[int, int],
+    steps: tuple[int, int],
+    shape: tuple[int, int],
 ) -> None:
     height, width = plane.shape
-    last_row = BORDER + (rows + 1 - row_parity) // 2
-    last_column = BORDER + (columns + 1 - column_parity) // 2
+    last_row = BORDER + (shape[0] - parities[0] + steps[0] - 1) // steps[0]
+    last_column = BORDER + (shape[1] - parities[1] + steps[1] - 1) // steps[1]
     for y in range(BORDER, last_row):
         for x in range(BORDER):
-            plane[y, x] = plane[y, _mirrored(x, column_parity, columns)]
+            plane[y, x] = plane[y, _mirrored(x, parities[1], steps[1], shape[1])]
         for x in range(last_column, width):
-            plane[y, x] = plane[y, _mirrored(x, column_parity, columns)]
+            plane[y, x] = plane[y, _mirrored(x, parities[1], steps[1], shape[1])]
     for y in range(BORDER):
-        plane[y] = plane[_mirrored(y, row_parity, rows)]
+        plane[y] = plane[_mirrored(y, parities[0], steps[0], shape[0])]
     for y in range(last_row, height):
-        plane[y] = plane[_mirrored(y, row_parity, rows)]
+        plane[y] = plane[_mirrored(y, parities[0], steps[0], shape[0])]

@@ -1,8 +1,8 @@
 """Samples to bits and back: the lattice, predicted by kernels and network, Huffman-coded.
 
-In order: the base level, the frame's linear kernels, its Huffman tables, then each level from
-coarse to fine, phase by phase. A phase is written as one segment for each context in use: the
-decoder knows every context of a phase before it reads the first of its symbols.
+In order: how the levels are halved, the base level, the frame's linear kernels, its Huffman tables,
+then each level from coarse to fine, phase by phase. A phase is written as one segment for each
+context in use: the decoder knows every context of a phase before it reads the first of its symbols.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 from codec import tables as frame_tables
 from codec.base import base_room, read_base, write_base
 from codec.bitstream import flush, new_state, overrun
-from codec.choose import choose
-from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, unfold
+from codec.choose import choose, offered_groupings
+from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, scale_contexts, unfold
 from codec.errors import StreamError
 from codec.kernels import (
-    FITTED_LEVELS,
-    Kernels,
     default_kernel,
     fit_kernel,
+    may_be_own,
     read_kernel,
     write_kernel,
 )
-from codec.lattice import PHASES, PREDICTED, level_shapes, phase_shape
+from codec.lattice import layout_of_split, level_shapes, pyramid, turned, turned_shape
 from codec.levels import Level, Prediction
 from codec.predictor import Predictor
+from codec.scales import Correction, choose_correction, read_correction, write_correction
+from codec.splits import choose_splits, read_splits, write_splits
 from codec.tables import Decoders
 from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
 
@@ -42,6 +43,18 @@ class Range:
 
     limit: int
     clip: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a stream tells of one phase: its kernel, and how the network errs."""
+
+    kernel: NDArray[np.int32]
+    correction: Correction
+
+
+Setups = dict[tuple[int, int], Setup]
+"""By level (0 is the finest) and phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,8 @@ def count_tokens(
     Returns:
         Tokens as (CONTEXTS, GROUPINGS, 256) and raw bits as (CONTEXTS, GROUPINGS).
     """
-    return _Encoder(samples, span, predictor).count()
+    everything = np.ones((CONTEXTS, GROUPINGS), np.bool_)
+    return _Encoder(samples, span, predictor).count(everything)
 
 
 class _Encoder:
@@ -75,69 +89,94 @@ class _Encoder:
     def __init__(self, samples: NDArray[np.int32], span: Range, predictor: Predictor) -> None:
         self._span = span
         self._predictor = predictor
-        self._kernels: Kernels = {}
+        self._setups: Setups = {}
         self._segments: list[Segments] = []
-        coarsest = len(level_shapes(*samples.shape)) - 1
-        self._base = np.ascontiguousarray(samples[:: 1 << coarsest, :: 1 << coarsest])
-        errors = np.zeros_like(self._base)
-        for number in range(coarsest - 1, -1, -1):
-            image = samples[:: 1 << number, :: 1 << number]
-            errors = self._code_level(number, image, errors)
+        self._splits = choose_splits(samples)
+        *levels, base = pyramid(samples, self._splits)
+        self._base = np.ascontiguousarray(base)
+        image, errors = base, np.zeros_like(self._base)
+        for number in range(len(levels) - 1, -1, -1):
+            errors = self._code_level(number, levels[number], image, errors)
+            image = levels[number]
 
     def _code_level(
-        self, number: int, image: NDArray[np.int32], coarser_errors: NDArray[np.int32]
+        self,
+        number: int,
+        image: NDArray[np.int32],
+        coarser: NDArray[np.int32],
+        coarser_errors: NDArray[np.int32],
     ) -> NDArray[np.int32]:
-        level = Level(
-            image.shape, image[::2, ::2], coarser_errors, self._span.limit, self._predictor
-        )
-        for phase in PREDICTED:
-            row_parity, column_parity = PHASES[phase]
-            target = np.ascontiguousarray(image[row_parity::2, column_parity::2])
+        split = self._splits[number]
+        upright = turned(image, split)
+        level = Level(upright.shape, split, self._span.limit, self._predictor)
+        level.start(turned(coarser, split), turned(coarser_errors, split))
+        for phase in level.layout.predicted:
+            target = np.ascontiguousarray(level.layout.take(upright, phase))
             kernel = fit_kernel(level.values, number, phase, target, self._predictor.kernels)
-            self._kernels[number, phase] = kernel
             prediction = level.predict(phase, kernel)
-            self._add_segments(level, phase, prediction, target.reshape(-1))
+            left = self._add_clipped(level, phase, target.reshape(-1))
+            self._add_rest(number, phase, kernel, target, prediction, left)
             level.complete(phase, target, prediction.linear)
-        return level.errors.join()
+        return turned(level.errors.join(), split)
 
-    def _add_segments(
-        self, level: Level, phase: int, prediction: Prediction, target: NDArray[np.int32]
+    def _add_clipped(
+        self, level: Level, phase: int, target: NDArray[np.int32]
+    ) -> NDArray[np.bool_]:
+        """Code which samples equal the clip value, and return which are left to code."""
+        clip = self._span.clip
+        if clip is None:
+            return np.ones(len(target), np.bool_)
+        contexts = level.clip_contexts(phase, clip)
+        asked, clipped = contexts > 0, target == clip
+        surprising = clipped != (contexts >= CLIP_MAJORITY)
+        self._add(surprising[asked].astype(np.int32), contexts[asked])
+        left: NDArray[np.bool_] = ~(asked & clipped)
+        return left
+
+    def _add_rest(
+        self,
+        number: int,
+        phase: int,
+        kernel: NDArray[np.int32],
+        target: NDArray[np.int32],
+        prediction: Prediction,
+        left: NDArray[np.bool_],
     ) -> None:
-        means, contexts = prediction.means, prediction.contexts
-        if self._span.clip is not None:
-            clip_contexts = level.clip_contexts(phase, self._span.clip)
-            asked = clip_contexts > 0
-            clipped = target == self._span.clip
-            surprising = clipped != (clip_contexts >= CLIP_MAJORITY)
-            self._add(surprising[asked].astype(np.int32), clip_contexts[asked])
-            rest = ~(asked & clipped)
-            means, contexts, target = means[rest], contexts[rest], target[rest]
-        symbols = np.empty(len(target), np.int32)
-        fold(target, means, self._span.limit, symbols)
-        self._add(symbols, contexts)
+        samples, predicted = target.reshape(-1)[left], prediction.where(left)
+        correction = Correction()
+        if may_be_own(target.shape):
+            correction = choose_correction(samples, predicted)
+            self._setups[number, phase] = Setup(kernel, correction)
+        means = predicted.means(correction.linear)
+        symbols = np.empty(len(samples), np.int32)
+        fold(samples, means, self._span.limit, symbols)
+        self._add(symbols, scale_contexts(means, predicted.steps, correction.steps))
 
     def _add(self, symbols: NDArray[np.int32], contexts: NDArray[np.uint8]) -> None:
         order, starts = context_order(contexts)
         self._segments.append(Segments(symbols[order], starts))
 
-    def count(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def count(self, groupings: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens and raw bits under the wanted groupings of each context."""
         counts = np.zeros((CONTEXTS, GROUPINGS, 256), np.int64)
         raw_totals = np.zeros((CONTEXTS, GROUPINGS), np.int64)
         for segments in self._segments:
-            count_segments(segments.symbols, segments.starts, counts, raw_totals)
+            count_segments(segments.symbols, segments.starts, groupings, counts, raw_totals)
         return counts, raw_totals
 
     def write(self) -> bytes:
-        choice = choose(*self.count(), self._predictor.tables)
+        tables = self._predictor.tables
+        choice = choose(*self.count(offered_groupings(tables)), tables)
         room = base_room(self._base) + _HEADER_ROOM + (choice.bits + 7) // 8
         buffer, state = np.zeros(room, np.uint8), new_state()
+        write_splits(self._splits, buffer, state)
         write_base(self._base, self._span.limit, buffer, state)
-        for (number, phase), kernel in self._kernels.items():
-            if number < FITTED_LEVELS:
-                default = default_kernel(self._predictor.kernels, number, phase)
-                write_kernel(kernel, default, buffer, state)
+        for (number, phase), setup in self._setups.items():
+            default = default_kernel(self._predictor.kernels, number, phase)
+            write_kernel(setup.kernel, default, buffer, state)
+            write_correction(setup.correction, buffer, state)
         if self._segments:
-            frame_tables.write(choice, self._predictor.tables, buffer, state)
+            frame_tables.write(choice, tables, buffer, state)
         codes = frame_tables.codes(choice)
         for segments in self._segments:
             write_segments(
@@ -174,60 +213,73 @@ class _Decoder:
         self._state = new_state()
         self._span = span
         self._predictor = predictor
-        self._shapes = level_shapes(*shape)
+        self._splits = read_splits(shape, self._buffer, self._state)
+        self._shapes = level_shapes(shape, self._splits)
 
     def read(self) -> NDArray[np.int32]:
-        coarsest = len(self._shapes) - 1
-        image = np.empty(self._shapes[coarsest], np.int32)
+        image = np.empty(self._shapes[-1], np.int32)
         if not read_base(image, self._span.limit, self._buffer, self._state):
             raise StreamError("a base sample is out of range")
-        if coarsest:
-            image = self._read_levels(image, coarsest)
+        if self._splits:
+            image = self._read_levels(image)
         if overrun(self._buffer, self._state):
             raise StreamError("the stream ends before its last symbol")
         return image
 
-    def _read_levels(self, image: NDArray[np.int32], coarsest: int) -> NDArray[np.int32]:
-        kernels = self._read_kernels(coarsest)
+    def _read_levels(self, image: NDArray[np.int32]) -> NDArray[np.int32]:
+        setups = self._read_setups()
         decoders = frame_tables.read(self._predictor.tables, self._buffer, self._state)
         errors = np.zeros_like(image)
-        for number in range(coarsest - 1, -1, -1):
-            level = Level(self._shapes[number], image, errors, self._span.limit, self._predictor)
-            for phase in PREDICTED:
-                prediction = level.predict(phase, kernels[number, phase])
-                samples = self._read_phase(level, phase, prediction, decoders)
-                shape = phase_shape(self._shapes[number], phase)
-                level.complete(phase, samples.reshape(shape), prediction.linear)
+        for number in range(len(self._splits) - 1, -1, -1):
+            split = self._splits[number]
+            shape = turned_shape(self._shapes[number], split)
+            level = Level(shape, split, self._span.limit, self._predictor)
+            level.start(turned(image, split), turned(errors, split))
+            for phase in level.layout.predicted:
+                setup = setups[number, phase]
+                prediction = level.predict(phase, setup.kernel)
+                means = prediction.means(setup.correction.linear)
+                contexts = scale_contexts(means, prediction.steps, setup.correction.steps)
+                samples = self._read_phase(level, phase, means, contexts, decoders)
+                level.complete(phase, samples.reshape(prediction.linear.shape), prediction.linear)
             if overrun(self._buffer, self._state):
                 raise StreamError("the stream ends before its last symbol")
-            image, errors = level.values.join(), level.errors.join()
+            image = turned(level.values.join(), split)
+            errors = turned(level.errors.join(), split)
         return image
 
-    def _read_kernels(self, coarsest: int) -> Kernels:
-        kernels: Kernels = {}
-        for number in range(coarsest - 1, -1, -1):
-            for phase in PREDICTED:
+    def _read_setups(self) -> Setups:
+        setups: Setups = {}
+        for number in range(len(self._splits) - 1, -1, -1):
+            split = self._splits[number]
+            layout, shape = layout_of_split(split), turned_shape(self._shapes[number], split)
+            for phase in layout.predicted:
                 kernel = default_kernel(self._predictor.kernels, number, phase)
-                if number < FITTED_LEVELS:
+                correction = Correction()
+                if may_be_own(layout.shape(shape, phase)):
                     kernel = read_kernel(kernel, self._buffer, self._state)
-                kernels[number, phase] = kernel
-        return kernels
+                    correction = read_correction(self._buffer, self._state)
+                setups[number, phase] = Setup(kernel, correction)
+        return setups
 
     def _read_phase(
-        self, level: Level, phase: int, prediction: Prediction, decoders: Decoders
+        self,
+        level: Level,
+        phase: int,
+        means: NDArray[np.int32],
+        contexts: NDArray[np.uint8],
+        decoders: Decoders,
     ) -> NDArray[np.int32]:
         clip = self._span.clip
         if clip is None:
-            return self._read_samples(prediction.means, prediction.contexts, decoders)
+            return self._read_samples(means, contexts, decoders)
         clip_contexts = level.clip_contexts(phase, clip)
         asked = clip_contexts > 0
         clipped = np.zeros(len(asked), np.bool_)
         surprising = self._read_symbols(clip_contexts[asked], decoders) > 0
         clipped[asked] = surprising != (clip_contexts[asked] >= CLIP_MAJORITY)
         samples = np.full(len(asked), clip, np.int32)
-        samples[~clipped] = self._read_samples(
-            prediction.means[~clipped], prediction.contexts[~clipped], decoders
-        )
+        samples[~clipped] = self._read_samples(means[~clipped], contexts[~clipped], decoders)
         return samples
 
     def _read_samples(

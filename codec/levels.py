@@ -9,15 +9,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Ints, Longs
-from codec.contexts import SCALE_CONTEXTS, scale_contexts
+from codec.contexts import SCALE_CONTEXTS, scale_steps
 from codec.features import extract, refined_means
-from codec.lattice import BORDER, NEIGHBOURHOODS, Planes, phase_shape
+from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
 from codec.linear import FRACTION_BITS, predict
 from codec.predictor import Predictor
 
 BLOCK_SAMPLES = 4096
-"""Samples whose features are held at a time: 45 float32 features of 4096 samples are 0.7 MB, which
-stays in a core's second-level cache; 1024 and 16384 ran 5 to 10% slower."""
+"""Samples whose features are held at a time, so that a layer's sums, 0.5 MB, stay in a core's
+second-level cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,46 +26,52 @@ class Prediction:
 
     Attributes:
         linear: the linear prediction in sixteenths, of the phase's shape.
-        means: the refined prediction in sixteenths, flat.
-        contexts: the context of each sample (uint8), flat.
+        refined: the network's prediction in sixteenths, flat.
+        steps: the scale of each sample in half octaves (int8), flat, or FLAT_STEP.
     """
 
     linear: NDArray[np.int32]
-    means: NDArray[np.int32]
-    contexts: NDArray[np.uint8]
+    refined: NDArray[np.int32]
+    steps: NDArray[np.int8]
+
+    def where(self, mask: NDArray[np.bool_]) -> Prediction:
+        """Of some samples only, all flat."""
+        return Prediction(self.linear.reshape(-1)[mask], self.refined[mask], self.steps[mask])
+
+    def means(self, linear: bool) -> NDArray[np.int32]:
+        """The prediction to use, in sixteenths, flat."""
+        return self.linear.reshape(-1) if linear else self.refined
 
 
 class Level:
     """The samples of one level known so far, with their linear residuals."""
 
     def __init__(
-        self,
-        shape: tuple[int, int],
-        coarser: NDArray[np.int32],
-        coarser_errors: NDArray[np.int32],
-        limit: int,
-        predictor: Predictor,
+        self, shape: tuple[int, int], split: Split, limit: int, predictor: Predictor
     ) -> None:
-        self.values = Planes(shape)
-        self.errors = Planes(shape)
-        self.values.put(0, coarser)
-        self.errors.put(0, coarser_errors)
+        self.layout = layout_of_split(split)
+        self.values = Planes(shape, self.layout)
+        self.errors = Planes(shape, self.layout)
         self._limit = limit
         self._predictor = predictor
-        self._error_total = int(np.abs(coarser_errors).sum(dtype=np.int64))
-        self._known = coarser.size
+        self._error_total = 0
+        self._known = 0
+
+    def start(self, coarser: NDArray[np.int32], coarser_errors: NDArray[np.int32]) -> None:
+        """Set phase 0, the next coarser level, and its linear residuals."""
+        self._put(0, coarser, coarser_errors)
 
     def predict(self, phase: int, kernel: NDArray[np.int32]) -> Prediction:
         """Predict a phase from the ones before it."""
         linear = predict(self.values, phase, kernel, self._limit)
         means = np.empty(linear.size, np.int32)
-        contexts = np.empty(linear.size, np.uint8)
+        steps = np.empty(linear.size, np.int8)
         width = linear.shape[1]
         step = max(1, BLOCK_SAMPLES // max(width, 1))
         for row in range(0, linear.shape[0], step):
             block = slice(row * width, min(row + step, linear.shape[0]) * width)
-            self._refine(phase, linear[row : row + step], row, means[block], contexts[block])
-        return Prediction(linear, means, contexts)
+            self._refine(phase, linear[row : row + step], row, means[block], steps[block])
+        return Prediction(linear, means, steps)
 
     def _refine(
         self,
@@ -73,17 +79,17 @@ class Level:
         linear: NDArray[np.int32],
         row: int,
         means: NDArray[np.int32],
-        contexts: NDArray[np.uint8],
+        steps: NDArray[np.int8],
     ) -> None:
         features, exponents = self.features(phase, linear, row)
         outputs = self._predictor.refine(phase, features)
         ceiling = self._limit << FRACTION_BITS
         means[:] = refined_means(linear.reshape(-1), outputs[0], exponents, ceiling)
-        scale_contexts(means, outputs[1] + 8 * exponents, exponents == 0, contexts)
+        scale_steps(outputs[1], exponents, steps)
 
     def features(
         self, phase: int, linear: NDArray[np.int32], row: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    ) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
         """Features and exponents of some rows of a phase, see :func:`codec.features.extract`."""
         level_error = (self._error_total << FRACTION_BITS) // self._known
         return extract(self.values, self.errors, phase, linear, row, level_error)
@@ -91,6 +97,9 @@ class Level:
     def complete(self, phase: int, samples: NDArray[np.int32], linear: NDArray[np.int32]) -> None:
         """Set a phase's samples, now that they are known."""
         errors = samples - ((linear + 8) >> FRACTION_BITS)
+        self._put(phase, samples, errors)
+
+    def _put(self, phase: int, samples: NDArray[np.int32], errors: NDArray[np.int32]) -> None:
         self.values.put(phase, samples)
         self.errors.put(phase, errors)
         self._error_total += int(np.abs(errors).sum(dtype=np.int64))
@@ -98,11 +107,10 @@ class Level:
 
     def clip_contexts(self, phase: int, clip: int) -> NDArray[np.uint8]:
         """Context of each sample's "equals the clip value", 0 where no near neighbour does."""
-        rows, columns = phase_shape(self.values.shape, phase)
+        rows, columns = self.layout.shape(self.values.shape, phase)
         contexts = np.zeros(rows * columns, np.uint8)
         near = NEIGHBOURHOODS[phase]
-        places = np.stack((near.planes, near.rows + BORDER, near.columns + BORDER))
-        _clip_contexts(self.values.values, places, clip, contexts.reshape(rows, columns))
+        _clip_contexts(self.values.values, near, clip, contexts.reshape(rows, columns))
         return contexts
 
 

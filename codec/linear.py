@@ -8,12 +8,14 @@ offsets pass through unchanged. Predictions are fixed point, in sixteenths.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Ints, Longs, Reals
-from codec.lattice import BORDER, NEIGHBOURHOODS, Neighbourhood, Planes, phase_shape
+from codec.arrays import Floats, Ints, Longs, Reals
+from codec.lattice import NEIGHBOURHOODS, Planes
 
 COEFFICIENT_BITS = 9
 FRACTION_BITS = 4
@@ -21,7 +23,7 @@ MAX_WEIGHT = 1 << 15
 """Bound of a kernel's sum of magnitudes: with 16-bit samples, sums stay within 31 bits."""
 
 COEFFICIENT_LIMIT = 1 << 12
-_FIT_SAMPLES = 24_000
+_FIT_SAMPLES = 8_000
 _NEAR_PAIRS = 6
 
 
@@ -38,30 +40,13 @@ def is_bounded(kernel: NDArray[np.int32]) -> bool:
 
 def predict(planes: Planes, phase: int, kernel: NDArray[np.int32], limit: int) -> NDArray[np.int32]:
     """The linear prediction of one phase, in sixteenths, clamped to [0, 16 * limit]."""
-    near = NEIGHBOURHOODS[phase]
-    predicted = np.empty(phase_shape(planes.shape, phase), np.int32)
-    _predict(
-        planes.values,
-        near.planes,
-        near.rows,
-        near.columns,
-        kernel,
-        limit << FRACTION_BITS,
-        predicted,
-    )
+    predicted = np.empty(planes.layout.shape(planes.shape, phase), np.int32)
+    _predict(planes.values, NEIGHBOURHOODS[phase], kernel, limit << FRACTION_BITS, predicted)
     return predicted
 
 
 @njit(cache=True)
-def _predict(
-    values: Ints,
-    planes: Longs,
-    rows: Longs,
-    columns: Longs,
-    kernel: Ints,
-    ceiling: int,
-    predicted: Ints,
-) -> None:
+def _predict(values: Ints, places: Longs, kernel: Ints, ceiling: int, predicted: Ints) -> None:
     height, width = predicted.shape
     half = np.int32(1 << (COEFFICIENT_BITS - FRACTION_BITS - 1))
     shift = np.int32(COEFFICIENT_BITS - FRACTION_BITS)
@@ -71,10 +56,8 @@ def _predict(
         total[:] = half
         for k in range(len(kernel)):
             a, b = 2 * k, 2 * k + 1
-            left = BORDER + columns[a]
-            right = BORDER + columns[b]
-            first = values[planes[a], y + BORDER + rows[a], left : left + width]
-            second = values[planes[b], y + BORDER + rows[b], right : right + width]
+            first = values[places[0, a], y + places[1, a], places[2, a] : places[2, a] + width]
+            second = values[places[0, b], y + places[1, b], places[2, b] : places[2, b] + width]
             weight = kernel[k]
             for x in range(width):
                 total[x] += weight * (first[x] + second[x])
@@ -82,28 +65,106 @@ def _predict(
             predicted[y, x] = min(max(total[x] >> shift, np.int32(0)), top)
 
 
-def fit(planes: Planes, phase: int, target: NDArray[np.int32]) -> NDArray[np.int32] | None:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Some samples of a phase, for choosing its kernel.
+
+    All are relative to the mean of the two nearest pairs, so that float32 holds them exactly.
+
+    Attributes:
+        differences: float32 (samples, pairs), sums of the pairs.
+        wanted: float32 (samples,), the samples themselves.
+        share: how many of the phase's samples each stands for.
+    """
+
+    differences: NDArray[np.float32]
+    wanted: NDArray[np.float32]
+    share: float
+
+
+def draw(planes: Planes, phase: int, target: NDArray[np.int32]) -> Drawn:
+    """Evenly strided samples of a phase, at most _FIT_SAMPLES."""
+    near = NEIGHBOURHOODS[phase]
+    stride = max(1, -(-target.size // _FIT_SAMPLES))
+    count = -(-target.size // stride)
+    pairs = np.empty((count, near.shape[1] // 2), np.float32)
+    wanted = np.empty(count, np.float32)
+    _gather(planes.values, near, target, stride, pairs, wanted)
+    centre = (pairs[:, 0] + pairs[:, 1]) * np.float32(0.25)
+    pairs -= 2 * centre[:, None]
+    wanted -= centre
+    return Drawn(pairs, wanted, target.size / max(count, 1))
+
+
+@njit(cache=True)
+def _gather(
+    values: Ints, places: Longs, target: Ints, stride: int, pairs: Floats, wanted: Floats
+) -> None:
+    width = target.shape[1]
+    for n in range(len(wanted)):
+        y, x = divmod(n * stride, width)
+        for k in range(pairs.shape[1]):
+            a, b = 2 * k, 2 * k + 1
+            first = values[places[0, a], y + places[1, a], x + places[2, a]]
+            second = values[places[0, b], y + places[1, b], x + places[2, b]]
+            pairs[n, k] = first + second
+        wanted[n] = target[y, x]
+
+
+def fit(drawn: Drawn) -> NDArray[np.int32] | None:
     """The weighted-least-squares kernel of one phase, or None where there is nothing to fit.
 
     Weights fall with the local activity, so that edges do not decide the kernel of the noise. Only
     the encoder calls this: floats are allowed, since the rounded coefficients are sent.
     """
-    near = NEIGHBOURHOODS[phase]
-    stride = max(1, -(-target.size // _FIT_SAMPLES))
-    pairs, centre, wanted = _samples(planes.values, near, target, stride)
-    differences = pairs - 2 * centre[:, None]
-    activity = np.abs(differences[:, :_NEAR_PAIRS]).sum(axis=1)
-    if not activity.any():
+    count = drawn.differences.shape[1]
+    normal, moments = np.zeros((count, count)), np.zeros(count)
+    if not _accumulate(drawn.differences, drawn.wanted, normal, moments):
         return None
-    weight = 1.0 / (activity + 0.3 * activity.mean() + 1.0) ** 1.5
-    weighted = differences * weight[:, None]
-    normal = weighted.T @ differences
-    ridge = 1e-4 * np.trace(normal) / len(normal) + 1e-9
-    solution = np.linalg.solve(normal + ridge * np.eye(len(normal)), weighted.T @ (wanted - centre))
-    return _quantised(solution, near.size)
+    ridge = 1e-4 * np.trace(normal) / count + 1e-9
+    return _quantised(np.linalg.solve(normal + ridge * np.eye(count), moments))
 
 
-def _quantised(solution: NDArray[np.float64], size: int) -> NDArray[np.int32] | None:
+@njit(cache=True)
+def _accumulate(differences: Floats, wanted: Floats, normal: Reals, moments: Reals) -> bool:
+    """Sum up the weighted normal equations; False where all samples equal their neighbours.
+
+    A compiled loop, since a BLAS may start threads for it, which cost more than it takes.
+    """
+    activity = np.abs(differences[:, :_NEAR_PAIRS]).sum(axis=1)
+    mean = activity.mean()
+    if mean == 0:
+        return False
+    for n in range(len(wanted)):
+        spread = activity[n] + 0.3 * mean + 1.0
+        weight = 1.0 / (spread * np.sqrt(spread))
+        for i in range(len(moments)):
+            weighted = weight * differences[n, i]
+            moments[i] += weighted * wanted[n]
+            for j in range(len(moments)):
+                normal[i, j] += weighted * differences[n, j]
+    return True
+
+
+def residual_bits(drawn: Drawn, *kernels: NDArray[np.int32]) -> NDArray[np.float64]:
+    """About how many bits a phase takes under each kernel: log2 of the residuals' magnitudes."""
+    coefficients = np.stack(kernels).astype(np.float32) * np.float32(2.0**-COEFFICIENT_BITS)
+    bits = np.zeros(len(kernels))
+    _residual_bits(drawn.differences, drawn.wanted, coefficients, bits)
+    return bits * drawn.share
+
+
+@njit(cache=True)
+def _residual_bits(differences: Floats, wanted: Floats, coefficients: Floats, bits: Reals) -> None:
+    for n in range(len(wanted)):
+        for k in range(len(bits)):
+            residual = wanted[n]
+            for i in range(differences.shape[1]):
+                residual -= coefficients[k, i] * differences[n, i]
+            bits[k] += np.log2(abs(residual) + 0.25)
+
+
+def _quantised(solution: NDArray[np.float64]) -> NDArray[np.int32] | None:
     """Kernel of the solved difference weights; the centre is the mean of the two nearest pairs."""
     kernel = solution.copy()
     kernel[:2] += 0.25 * (1.0 - 2.0 * solution.sum())
@@ -112,38 +173,3 @@ def _quantised(solution: NDArray[np.float64], size: int) -> NDArray[np.int32] | 
         return None
     completed = complete_kernel(scaled.astype(np.int64))
     return completed if is_bounded(completed) else None
-
-
-def _samples(
-    values: NDArray[np.int32], near: Neighbourhood, target: NDArray[np.int32], stride: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Sums of the pairs, local mean and wanted value of every ``stride``-th sample, row by row."""
-    count = -(-target.size // stride)
-    pairs = np.empty((count, near.size // 2), np.float64)
-    wanted = np.empty(count, np.float64)
-    _gather(values, near.planes, near.rows, near.columns, target, stride, pairs, wanted)
-    centre = (pairs[:, 0] + pairs[:, 1]) / 4.0
-    return pairs, centre, wanted
-
-
-@njit(cache=True)
-def _gather(
-    values: Ints,
-    planes: Longs,
-    rows: Longs,
-    columns: Longs,
-    target: Ints,
-    stride: int,
-    pairs: Reals,
-    wanted: Reals,
-) -> None:
-    width = target.shape[1]
-    for n in range(len(wanted)):
-        y, x = divmod(n * stride, width)
-        for k in range(pairs.shape[1]):
-            a, b = 2 * k, 2 * k + 1
-            pairs[n, k] = (
-                values[planes[a], y + BORDER + rows[a], x + BORDER + columns[a]]
-                + values[planes[b], y + BORDER + rows[b], x + BORDER + columns[b]]
-            )
-        wanted[n] = target[y, x]

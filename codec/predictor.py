@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Huffman tables trained with a predictor: up to four sets of one table for each context.
+    """Huffman tables trained with a predictor: up to eight sets of one table for each context.
 
     Table ``s * CONTEXTS + c`` is the default of context ``c`` in frames that use set ``s``.
 
@@ -42,13 +42,13 @@ class Predictor(Protocol):
     def tables(self) -> Tables:
         """Default Huffman tables."""
 
-    def refine(self, phase: int, features: NDArray[np.float32]) -> NDArray[np.int32]:
+    def refine(self, phase: int, features: NDArray[np.int8]) -> NDArray[np.int32]:
         """Outputs for many samples of one phase.
 
         Args:
             phase: 1, 2 or 3, see :mod:`codec.lattice`.
-            features: integers in [-127, 127] held as float32, (features, samples); their order is
-                that of :mod:`codec.features`.
+            features: in [-127, 127], (features, samples); their order is that of
+                :mod:`codec.features`.
 
         Returns:
             (2, samples): the correction of the prediction and the logarithm of the scale, in the

@@ -1,8 +1,8 @@
 """The Huffman tables of a frame, as they are told in its stream.
 
-A predictor brings sets of CONTEXTS tables. Two bits name the frame's set, whose tables are its
+A predictor brings sets of CONTEXTS tables. Three bits name the frame's set, whose tables are its
 contexts' defaults; one bit says whether any context departs from it. If so, each context in turn
-sends 0 (its default), 10 and a table's number (8 bits), or 11, a table's number and a table of its
+sends 0 (its default), 10 and a table's number (9 bits), or 11, a table's number and a table of its
 own, which takes that table's grouping and is told by the differences of its lengths: 0 as ``0``,
 +-1 as ``10`` and the sign, +-2 as ``110`` and the sign, anything else as ``111`` and the length in
 5 bits; the number of lengths (8 bits, less one) comes first, the rest are 0.
@@ -31,8 +31,9 @@ from codec.huffman import (
 from codec.predictor import Tables
 
 DEFAULT, OTHER, OWN = 0, 1, 2
-SET_BITS = 2
-NUMBER_BITS = 8
+SET_BITS = 3
+NUMBER_BITS = 9
+COUNT_BITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Choice:
 
 def own_table_bits(lengths: NDArray[np.uint8], reference: NDArray[np.uint8]) -> int:
     """What telling a table against another takes, without the table's number."""
-    return NUMBER_BITS + int(_lengths_bits(lengths, reference))
+    return COUNT_BITS + int(_lengths_bits(lengths, reference))
 
 
 @njit(cache=True)
@@ -102,7 +103,7 @@ def write(
 @njit(cache=True)
 def _write_lengths(lengths: Bytes, reference: Bytes, buffer: Bytes, state: State) -> None:
     count = _sent_lengths(lengths)
-    write_bits(buffer, state, count - 1, NUMBER_BITS)
+    write_bits(buffer, state, count - 1, COUNT_BITS)
     for i in range(count):
         difference = np.int64(lengths[i]) - np.int64(reference[i])
         negative = np.int64(difference < 0)
@@ -155,7 +156,7 @@ def read(tables: Tables, buffer: NDArray[np.uint8], state: NDArray[np.uint64]) -
 @njit(cache=True)
 def _read_lengths(lengths: Bytes, buffer: Bytes, state: State) -> bool:
     """Change lengths from the reference's to the table's own; False if they are impossible."""
-    count = take_bits(buffer, state, NUMBER_BITS) + 1
+    count = take_bits(buffer, state, COUNT_BITS) + 1
     for i in range(count):
         ones = 0
         while ones < 3 and take_bits(buffer, state, 1):

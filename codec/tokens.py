@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from codec.arrays import Bytes, Codes, Decoder, FastCodes, Ints, Longs, Shorts, State, Whole
+from codec.arrays import Bytes, Codes, Decoder, FastCodes, Flags, Ints, Longs, Shorts, State, Whole
 from codec.bitstream import fill, peek_bits, take_bits, write_bits
 from codec.huffman import FAST_BITS, MAX_LENGTH
 
@@ -138,13 +138,18 @@ def _tokenise_runs(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes) -
 
 
 @njit(cache=True)
-def count_segment(symbols: Ints, counts: Longs, raw_totals: Longs) -> None:
-    """Add a segment's tokens to (GROUPINGS, 256) counts and its raw bits to (GROUPINGS,) totals."""
+def count_segment(symbols: Ints, wanted: Flags, counts: Longs, raw_totals: Longs) -> None:
+    """Add a segment's tokens to (GROUPINGS, 256) counts and its raw bits to (GROUPINGS,) totals.
+
+    Only of the groupings wanted, (GROUPINGS,).
+    """
     room = 2 * len(symbols) + 2
     tokens = np.empty(room, np.int16)
     raw = np.empty(room, np.int64)
     raw_bits = np.empty(room, np.uint8)
     for grouping in range(GROUPINGS):
+        if not wanted[grouping]:
+            continue
         for i in range(tokenise(symbols, grouping, tokens, raw, raw_bits)):
             raw_totals[grouping] += raw_bits[i]
             if tokens[i] != RAW:
@@ -152,12 +157,14 @@ def count_segment(symbols: Ints, counts: Longs, raw_totals: Longs) -> None:
 
 
 @njit(cache=True)
-def count_segments(symbols: Ints, starts: Longs, counts: Longs, raw_totals: Longs) -> None:
+def count_segments(
+    symbols: Ints, starts: Longs, wanted: Flags, counts: Longs, raw_totals: Longs
+) -> None:
     """:func:`count_segment` for symbols in context order: counts are (contexts, GROUPINGS, 256)."""
     for context in range(len(starts) - 1):
         if starts[context] < starts[context + 1]:
             segment = symbols[starts[context] : starts[context + 1]]
-            count_segment(segment, counts[context], raw_totals[context])
+            count_segment(segment, wanted[context], counts[context], raw_totals[context])
 
 
 @njit(cache=True)

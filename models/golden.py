@@ -42,6 +42,8 @@ def frames() -> dict[str, tuple[Words, Hints]]:
     blob = np.maximum(0, 600 - (y - 24) ** 2 - (x - 20) ** 2)
     smooth = (blob * 3 + (noise & 15) * (blob > 0)).astype(np.uint16)
     signed = (smooth.astype(np.int32) - 1024).astype(np.int16).view(np.uint16)
+    beside = (smooth + np.roll(smooth, -1, axis=1) + (noise & 1)) >> 1
+    stretched = np.stack((smooth, beside), axis=2).reshape(48, 82).astype(np.uint16)
     sparse = (blob // 40 * 37 + (blob // 100) ** 2 * 111 + (noise & 1) * 37).astype(np.uint16)
     return {
         "smooth": (smooth, Hints(bits_stored=12, high_bit=11)),
@@ -50,16 +52,18 @@ def frames() -> dict[str, tuple[Words, Hints]]:
         "bytes": ((noise >> 11).astype(np.uint8), Hints(bits_stored=8, high_bit=7)),
         "sparse": (sparse, Hints()),
         "repeated": (np.repeat(smooth, 2, axis=0), Hints()),
+        "stretched": (stretched, Hints(bits_stored=12, high_bit=11)),
+        "stretched rows": (stretched.T.copy(), Hints(bits_stored=12, high_bit=11)),
         "overlay": ((smooth | ((noise & 1) << 12)).astype(np.uint16), Hints(False, 12, 11)),
         "line": (smooth[24:25].copy(), Hints()),
         "constant": (np.full((9, 9), 77, np.uint16), Hints()),
     }
 
 
-def _features(phase: int) -> NDArray[np.float32]:
+def _features(phase: int) -> NDArray[np.int8]:
     rows = feature_count(phase)
     values = _noise(rows * 64, 2 + phase).reshape(rows, 64) % 255 - 127
-    return values.astype(np.float32)
+    return values.astype(np.int8)
 
 
 def _layer_digests(predictor: NetworkPredictor) -> dict[str, str]:

@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 from codec.features import MAX_CORRECTION, MAX_LOG_SCALE, feature_count
 from codec.lattice import PREDICTED
 from codec.predictor import Tables
-from models.exact import ACTIVATION_TOP, ExactLayer, LayerWeights
+from models.exact import ExactLayer, IntegerLayer, Layer, LayerWeights, has_integer_products
 
 FORMAT_VERSION = 1
 DIGEST_BYTES = 8
@@ -80,18 +80,22 @@ def _layers(tensors: Mapping[str, NDArray[np.generic]], phase: int) -> tuple[Lay
 class NetworkPredictor:
     """A :class:`codec.predictor.Predictor` that runs a model with torch."""
 
-    def __init__(self, data: bytes, dtype: torch.dtype = torch.float32) -> None:
-        """Load a stored model and prove that it is exact in ``dtype``.
+    def __init__(self, data: bytes, dtype: torch.dtype | None = None) -> None:
+        """Load a stored model and prove that it is exact.
+
+        Args:
+            data: the model's file.
+            dtype: floating-point type to run in, or None for integer products where the processor
+                has them and float32 elsewhere.
 
         Raises:
-            InexactModelError: it is not.
+            InexactModelError: sums could leave the range in which the type is exact.
         """
         model = Model.from_bytes(data)
         self._digest = sha256(data).digest()[:DIGEST_BYTES]
         self._model = model
-        self._dtype = dtype
-        self._layers = {
-            phase: [ExactLayer(layer, dtype) for layer in layers]
+        self._layers: dict[int, list[Layer]] = {
+            phase: [_layer(layer, dtype) for layer in layers]
             for phase, layers in model.layers.items()
         }
         for phase, layers in model.layers.items():
@@ -113,24 +117,28 @@ class NetworkPredictor:
         """Default Huffman tables."""
         return self._model.tables
 
-    def layer_outputs(self, phase: int, features: NDArray[np.float32]) -> list[NDArray[np.int32]]:
+    def layer_outputs(
+        self, phase: int, features: NDArray[np.int8]
+    ) -> list[NDArray[np.int8] | NDArray[np.int32]]:
         """What each layer gives, for golden vectors; features as for :meth:`refine`."""
-        hidden = torch.from_numpy(features).to(self._dtype)
         *inner, last = self._layers[phase]
-        outputs = []
+        hidden = [features]
         for layer in inner:
-            hidden = layer(hidden, 0, ACTIVATION_TOP)
-            outputs.append(hidden.to(torch.int32).numpy())
-        final = last(hidden, -MAX_CORRECTION, MAX_CORRECTION)
-        return [*outputs, final.to(torch.int32).numpy()]
+            hidden.append(layer.hidden(hidden[-1]))
+        return [*hidden[1:], last.outputs(hidden[-1], MAX_CORRECTION)]
 
-    def refine(self, phase: int, features: NDArray[np.float32]) -> NDArray[np.int32]:
+    def refine(self, phase: int, features: NDArray[np.int8]) -> NDArray[np.int32]:
         """See :class:`codec.predictor.Predictor`."""
-        hidden = torch.from_numpy(features).to(self._dtype)
         *inner, last = self._layers[phase]
+        hidden = features
         for layer in inner:
-            hidden = layer(hidden, 0, ACTIVATION_TOP)
-        outputs: NDArray[np.int32]
-        outputs = last(hidden, -MAX_CORRECTION, MAX_CORRECTION).to(torch.int32).numpy()
+            hidden = layer.hidden(hidden)
+        outputs = last.outputs(hidden, MAX_CORRECTION)
         np.clip(outputs[1], -MAX_LOG_SCALE, MAX_LOG_SCALE, out=outputs[1])
         return outputs
+
+
+def _layer(weights: LayerWeights, dtype: torch.dtype | None) -> Layer:
+    if dtype is None and has_integer_products():
+        return IntegerLayer(weights)
+    return ExactLayer(weights, dtype or torch.float32)

@@ -14,15 +14,20 @@ import torch
 from numpy.typing import NDArray
 
 from codec.kernels import fit_kernel
-from codec.lattice import PHASES, PREDICTED, level_shapes
+from codec.lattice import MIN_SIDE, PREDICTED, Split, pyramid, turned, turned_shape
 from codec.levels import Level
 from codec.linear import predict
 from codec.predictor import Predictor
+from codec.splits import choose_splits
 from models.training.images import Samples
 
 _DRAWN = 8000
 """Samples drawn from one phase of one level of one image: all of a 128 x 128 image's finest level,
 an eighth of a 512 x 512 one's, so that pooled size and the mean over files both count."""
+
+_DRAWN_HALVES = 2000
+"""Samples drawn from a frame's finest level halved along one axis, though it may not be coded so:
+few frames are, and their network should know more than them."""
 
 _LEVELS = 4
 _HELD_BACK = 12
@@ -42,6 +47,14 @@ class Drawn:
     features: torch.Tensor
     residuals: torch.Tensor
     exponents: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How to draw: at most so many samples of one phase of one level."""
+
+    generator: np.random.Generator
+    most: int
 
 
 def is_held_back(frame: Samples) -> bool:
@@ -67,22 +80,36 @@ def _joined(parts: list[tuple[NDArray[np.generic], ...]]) -> Drawn:
 def _draw_frame(
     frame: Samples, predictor: Predictor, generator: np.random.Generator
 ) -> list[tuple[int, tuple[NDArray[np.generic], ...]]]:
-    coarsest = len(level_shapes(*frame.samples.shape)) - 1
-    errors = np.zeros_like(frame.samples[:: 1 << coarsest, :: 1 << coarsest])
+    """Samples of a frame as it is coded, and of its finest levels halved along one axis."""
+    drawn = _draw_levels(frame, choose_splits(frame.samples), predictor, Draw(generator, _DRAWN))
+    for split in (Split.ROWS, Split.COLUMNS):
+        if min(frame.samples.shape) >= MIN_SIDE:
+            drawn += _draw_levels(frame, [split], predictor, Draw(generator, _DRAWN_HALVES))
+    return drawn
+
+
+def _draw_levels(
+    frame: Samples,
+    splits: Sequence[Split],
+    predictor: Predictor,
+    draw: Draw,
+) -> list[tuple[int, tuple[NDArray[np.generic], ...]]]:
+    *levels, image = pyramid(frame.samples, splits)
+    errors = np.zeros_like(image)
     drawn = []
-    for number in range(coarsest - 1, -1, -1):
-        image = frame.samples[:: 1 << number, :: 1 << number]
-        shape = (image.shape[0], image.shape[1])
-        level = Level(shape, image[::2, ::2], errors, frame.span.limit, predictor)
-        for phase in PREDICTED:
-            row_parity, column_parity = PHASES[phase]
-            target = np.ascontiguousarray(image[row_parity::2, column_parity::2])
+    for number in range(len(levels) - 1, -1, -1):
+        split = splits[number]
+        upright = turned(levels[number], split)
+        level = Level(turned_shape(levels[number].shape, split), split, frame.span.limit, predictor)
+        level.start(turned(image, split), turned(errors, split))
+        for phase in level.layout.predicted:
+            target = np.ascontiguousarray(level.layout.take(upright, phase))
             kernel = fit_kernel(level.values, number, phase, target, predictor.kernels)
             linear = predict(level.values, phase, kernel, frame.span.limit)
             if number < _LEVELS:
-                drawn.append((phase, _draw_phase(frame, level, phase, target, linear, generator)))
+                drawn.append((phase, _draw_phase(frame, level, phase, target, linear, draw)))
             level.complete(phase, target, linear)
-        errors = level.errors.join()
+        image, errors = levels[number], turned(level.errors.join(), split)
     return drawn
 
 
@@ -92,7 +119,7 @@ def _draw_phase(
     phase: int,
     target: NDArray[np.int32],
     linear: NDArray[np.int32],
-    generator: np.random.Generator,
+    draw: Draw,
 ) -> tuple[NDArray[np.generic], ...]:
     features, exponents = level.features(phase, linear, 0)
     usable = exponents > 0
@@ -100,11 +127,11 @@ def _draw_phase(
         near = level.clip_contexts(phase, frame.span.clip) > 0
         usable &= ~(near & (target.reshape(-1) == frame.span.clip))
     chosen = np.flatnonzero(usable)
-    if len(chosen) > _DRAWN:
-        chosen = generator.choice(chosen, _DRAWN, replace=False)
+    if len(chosen) > draw.most:
+        chosen = draw.generator.choice(chosen, draw.most, replace=False)
     residuals = ((target << 4) - linear).reshape(-1)[chosen]
     return (
-        features[:, chosen].T.astype(np.int8),
+        np.ascontiguousarray(features[:, chosen].T),
         residuals.astype(np.float32),
         exponents[chosen].astype(np.float32),
     )

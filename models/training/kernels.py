@@ -8,8 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.kernels import COEFFICIENTS, DEFAULT_LEVELS
-from codec.lattice import NEIGHBOURHOODS, PHASES, PREDICTED, Planes, level_shapes
-from codec.linear import complete_kernel, fit
+from codec.lattice import (
+    NEIGHBOURHOODS,
+    PREDICTED,
+    Planes,
+    Split,
+    layout_of_split,
+    pyramid,
+    turned,
+)
+from codec.linear import complete_kernel, draw, fit
+from codec.splits import choose_splits
 from models.training.images import Samples
 
 _MIN_SAMPLES = 256
@@ -19,7 +28,7 @@ def plain_kernels() -> NDArray[np.int32]:
     """The mean of the two nearest pairs, everywhere: where training starts."""
     kernels = np.zeros((DEFAULT_LEVELS, len(PREDICTED), COEFFICIENTS), np.int32)
     for phase in PREDICTED:
-        free = np.zeros(NEIGHBOURHOODS[phase].size // 2 - 1, np.int64)
+        free = np.zeros(NEIGHBOURHOODS[phase].shape[1] // 2 - 1, np.int64)
         free[0] = 128
         kernels[:, phase - 1, : len(free) + 1] = complete_kernel(free)
     return kernels
@@ -29,11 +38,12 @@ def default_kernels(frames: Sequence[Samples]) -> NDArray[np.int32]:
     """The median coefficients over all frames, for each level and phase."""
     fitted: dict[tuple[int, int], list[NDArray[np.int32]]] = {}
     for frame in frames:
-        for number in range(len(level_shapes(*frame.samples.shape)) - 1):
-            image = frame.samples[:: 1 << number, :: 1 << number]
-            for phase, kernel in fitted_kernels(image).items():
-                key = (min(number, DEFAULT_LEVELS - 1), phase)
-                fitted.setdefault(key, []).append(kernel)
+        splits = choose_splits(frame.samples)
+        for number, image in enumerate(pyramid(frame.samples, splits)[:-1]):
+            for split in Split:
+                for phase, kernel in fitted_kernels(turned(image, split), split).items():
+                    key = (min(number, DEFAULT_LEVELS - 1), phase)
+                    fitted.setdefault(key, []).append(kernel)
     kernels = plain_kernels()
     for (number, phase), found in fitted.items():
         free = np.rint(np.median(np.stack(found)[:, 1:], axis=0)).astype(np.int64)
@@ -41,14 +51,15 @@ def default_kernels(frames: Sequence[Samples]) -> NDArray[np.int32]:
     return kernels
 
 
-def fitted_kernels(image: NDArray[np.int32]) -> dict[int, NDArray[np.int32]]:
+def fitted_kernels(image: NDArray[np.int32], split: Split) -> dict[int, NDArray[np.int32]]:
     """The kernel of each phase of one level that has samples enough."""
-    planes = Planes((image.shape[0], image.shape[1]))
+    layout = layout_of_split(split)
+    planes = Planes((image.shape[0], image.shape[1]), layout)
     kernels = {}
-    for phase, (row_parity, column_parity) in enumerate(PHASES):
-        target = np.ascontiguousarray(image[row_parity::2, column_parity::2])
-        if phase in PREDICTED and target.size >= _MIN_SAMPLES:
-            kernel = fit(planes, phase, target)
+    for phase in layout.phases:
+        target = np.ascontiguousarray(layout.take(image, phase))
+        if phase in layout.predicted and target.size >= _MIN_SAMPLES:
+            kernel = fit(draw(planes, phase, target))
             if kernel is not None:
                 kernels[phase] = kernel
         planes.put(phase, target)

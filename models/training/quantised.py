@@ -17,7 +17,8 @@ _WEIGHT_UNIT = 64.0
 _BIAS_UNIT = 1024.0
 _SHIFTS = (7, 7, 6)
 HIDDEN = (64, 32)
-"""Widths of the hidden layers: about 5,000 multiplications a sample."""
+"""Widths of the hidden layers: about 5,000 multiplications a sample. Half as many, 32 and 32, took
+0.3% more bits after five epochs on a quarter of the samples."""
 
 _FIRST_LOG_SCALE = -32.0
 """The log scale to start from: the activity sums 12 differences, which exceed a residual's scale by

@@ -20,7 +20,7 @@ from codec.predictor import Predictor, Tables
 from codec.tokens import GROUPINGS, PAIR, QUAD, SINGLE
 from models.training.images import Samples
 
-SETS = 4
+SETS = 8
 _TURNS = 8
 _SINGLE_TOKENS = 80
 """Tokens that a 17-bit symbol can become."""

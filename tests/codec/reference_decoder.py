@@ -17,6 +17,8 @@ import zstandard
 from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
+Setup = tuple[I64, bool, int]
+"""A phase's kernel, whether its linear predictions stand, and what is added to its scales."""
 
 
 class Malformed(Exception):
@@ -177,17 +179,22 @@ class Code:
 
 # Section 7: the lattice
 
-PARITIES = ((0, 0), (1, 1), (0, 1), (1, 0))
+PARITIES = {0: (0, 0), 1: (1, 1), 2: (0, 1), 3: (1, 0), 4: (1, 0)}
+BOTH, ROWS, COLUMNS = 0, 1, 2
+
+
+def column_step(phase: int) -> int:
+    return 1 if phase == 4 else 2
 
 
 def neighbours(phase: int) -> list[tuple[int, int]]:
     """Known positions around a sample of a phase, as (row, column) offsets; pairs are adjacent."""
-    parity = PARITIES[phase]
+    parity, step = PARITIES[phase], column_step(phase)
+    known = [(0, 0)] if phase == 4 else [PARITIES[before] for before in range(phase)]
     half = []
     for dy in range(-5, 6):
         for dx in range(-5, 6):
-            known = ((parity[0] + dy) % 2, (parity[1] + dx) % 2) in PARITIES[:phase]
-            if known and (dy, dx) > (0, 0):
+            if ((parity[0] + dy) % 2, (parity[1] + dx) % step) in known and (dy, dx) > (0, 0):
                 half.append((dy, dx))
     half.sort(key=lambda d: (d[0] ** 2 + d[1] ** 2, d))
     return [p for dy, dx in half[: 14 if phase == 3 else 12] for p in ((dy, dx), (-dy, -dx))]
@@ -201,9 +208,13 @@ def _mirrored(positions: I64, size: int) -> I64:
 def around(image: I64, phase: int, offset: tuple[int, int]) -> I64:
     """The neighbour at an offset of every sample of a phase, flat in raster order."""
     rows = np.arange(PARITIES[phase][0], image.shape[0], 2) + offset[0]
-    columns = np.arange(PARITIES[phase][1], image.shape[1], 2) + offset[1]
+    columns = np.arange(PARITIES[phase][1], image.shape[1], column_step(phase)) + offset[1]
     rows, columns = _mirrored(rows, image.shape[0]), _mirrored(columns, image.shape[1])
     return np.asarray(image[rows[:, None], columns[None, :]].reshape(-1))
+
+
+def upright(array: I64, split: int) -> I64:
+    return array.T if split == COLUMNS else array
 
 
 # Sections 8 and 9: features and network
@@ -229,7 +240,7 @@ def load_model(data: bytes) -> Model:
         return np.frombuffer(raw, types[entry["dtype"]]).astype(np.int64).reshape(entry["shape"])
 
     layers: dict[int, list[tuple[I64, I64, int]]] = {}
-    for phase in (1, 2, 3):
+    for phase in (1, 2, 3, 4):
         layers[phase] = []
         while f"phase{phase}.layer{len(layers[phase])}.weights" in header:
             name = f"phase{phase}.layer{len(layers[phase])}"
@@ -290,26 +301,39 @@ class Samples:
     ) -> None:
         self.bits = Bits(data)
         self.limit, self.clip, self.model = limit, clip, model
-        self.shapes = [shape]
-        while min(self.shapes[-1]) >= 8:
-            rows, columns = self.shapes[-1]
-            self.shapes.append(((rows + 1) // 2, (columns + 1) // 2))
+        self.shapes, self.splits = [shape], list[int]()
 
     def decode(self) -> I64:
+        self._splits()
         image = self._base(self.shapes[-1])
-        coarsest = len(self.shapes) - 1
-        if coarsest == 0:
+        levels = range(len(self.splits) - 1, -1, -1)
+        if not self.splits:
             return image
         kernels = {
             (level, phase): self._kernel(level, phase)
-            for level in range(coarsest - 1, -1, -1)
-            for phase in (1, 2, 3)
+            for level in levels
+            for phase in self._phases(level)
         }
         self._tables()
         errors = np.zeros_like(image)
-        for level in range(coarsest - 1, -1, -1):
+        for level in levels:
             image, errors = self._level(level, image, errors, kernels)
         return image
+
+    def _splits(self) -> None:
+        departs = min(self.shapes[0]) >= 8 and self.bits.take(1)
+        while min(self.shapes[-1]) >= 8:
+            split = BOTH
+            if departs and self.bits.take(1):
+                split = ROWS + self.bits.take(1)
+            rows, columns = self.shapes[-1]
+            rows = rows if split == COLUMNS else (rows + 1) // 2
+            columns = columns if split == ROWS else (columns + 1) // 2
+            self.shapes.append((rows, columns))
+            self.splits.append(split)
+
+    def _phases(self, level: int) -> tuple[int, ...]:
+        return (1, 2, 3) if self.splits[level] == BOTH else (4,)
 
     def _base(self, shape: tuple[int, int]) -> I64:
         image = np.zeros(shape, np.int64)
@@ -342,13 +366,23 @@ class Samples:
             return max(left, above)
         return left + above - corner
 
-    def _kernel(self, level: int, phase: int) -> I64:
+    def _kernel(self, level: int, phase: int) -> Setup:
         pairs = len(neighbours(phase)) // 2
         kernel = self.model.kernels[min(level, 2), phase - 1, :pairs].copy()
-        if level >= 2 or not self.bits.take(1):
-            return kernel
+        rows, columns = self.shapes[level]
+        if self.splits[level] == COLUMNS:
+            rows, columns = columns, rows
+        size = around(np.zeros((rows, columns), np.int64), phase, (0, 0)).size
+        if size < 256:
+            return kernel, False, 0
+        kernel = self._own_kernel(kernel) if self.bits.take(1) else kernel
+        if not self.bits.take(1):
+            return kernel, False, 0
+        return kernel, bool(self.bits.take(1)), self.bits.take(5) - 16
+
+    def _own_kernel(self, kernel: I64) -> I64:
         k = self.bits.take(4)
-        for i in range(1, pairs):
+        for i in range(1, len(kernel)):
             quotient = 0
             while self.bits.take(1):
                 quotient += 1
@@ -358,7 +392,7 @@ class Samples:
         return kernel
 
     def _tables(self) -> None:
-        first = 60 * self.bits.take(2)
+        first = 60 * self.bits.take(3)
         self.groupings = [int(g) for g in self.model.groupings[first : first + 60]]
         lengths = [[int(n) for n in row] for row in self.model.lengths[first : first + 60]]
         if self.bits.take(1):
@@ -366,7 +400,7 @@ class Samples:
                 if not self.bits.take(1):
                     continue
                 own = self.bits.take(1)
-                number = self.bits.take(8)
+                number = self.bits.take(9)
                 self.groupings[context] = int(self.model.groupings[number])
                 lengths[context] = [int(n) for n in self.model.lengths[number]]
                 if own:
@@ -389,28 +423,37 @@ class Samples:
         return lengths + [0] * (256 - count)
 
     def _level(
-        self, level: int, coarser: I64, coarser_errors: I64, kernels: dict[tuple[int, int], I64]
+        self,
+        level: int,
+        coarser: I64,
+        coarser_errors: I64,
+        kernels: dict[tuple[int, int], Setup],
     ) -> tuple[I64, I64]:
-        image = np.zeros(self.shapes[level], np.int64)
-        errors = np.zeros(self.shapes[level], np.int64)
-        image[::2, ::2], errors[::2, ::2] = coarser, coarser_errors
+        split = self.splits[level]
+        whole_image = np.zeros(self.shapes[level], np.int64)
+        whole_errors = np.zeros(self.shapes[level], np.int64)
+        image, errors = upright(whole_image, split), upright(whole_errors, split)
+        step = 2 if split == BOTH else 1
+        image[::2, ::step] = upright(coarser, split)
+        errors[::2, ::step] = upright(coarser_errors, split)
         total, known = int(np.abs(coarser_errors).sum()), coarser.size
-        for phase in (1, 2, 3):
-            kernel = kernels[level, phase]
+        for phase in self._phases(level):
+            kernel, is_linear, scale = kernels[level, phase]
             linear = self._linear(image, phase, kernel)
             columns, exponent = features(image, errors, phase, linear, 16 * total // known)
             correction, log_scale = network(self.model, phase, columns)
             means = linear + (((correction << exponent) + 1024) >> 11)
-            means = np.clip(means, 0, 16 * self.limit)
-            contexts = _contexts(means, log_scale + 8 * exponent, exponent)
+            means = linear if is_linear else np.clip(means, 0, 16 * self.limit)
+            contexts = _contexts(means, log_scale + 8 * exponent + 4 * scale, exponent)
             samples = self._phase(image, phase, means, contexts)
-            rows, columns_ = (slice(parity, None, 2) for parity in PARITIES[phase])
+            rows = slice(PARITIES[phase][0], None, 2)
+            columns_ = slice(PARITIES[phase][1], None, column_step(phase))
             shape = image[rows, columns_].shape
             residuals = samples - ((linear + 8) >> 4)
             image[rows, columns_] = samples.reshape(shape)
             errors[rows, columns_] = residuals.reshape(shape)
             total, known = total + int(np.abs(residuals).sum()), known + samples.size
-        return image, errors
+        return whole_image, whole_errors
 
     def _linear(self, image: I64, phase: int, kernel: I64) -> I64:
         offsets = neighbours(phase)

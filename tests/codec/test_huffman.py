@@ -84,7 +84,7 @@ SYMBOL_LISTS = st.lists(
 def test_symbols_come_back_in_every_grouping(symbols: list[int], grouping: int) -> None:
     segment = np.array(symbols, np.int32)
     counts, raw_totals = np.zeros((GROUPINGS, SYMBOLS), np.int64), np.zeros(GROUPINGS, np.int64)
-    count_segment(segment, counts, raw_totals)
+    count_segment(segment, np.ones(GROUPINGS, np.bool_), counts, raw_totals)
     lengths = code_lengths(counts[grouping])
     starts, groupings = np.array([0, len(segment)]), np.array([grouping], np.uint8)
     buffer, state = np.zeros(8 * len(segment) + 64, np.uint8), new_state()

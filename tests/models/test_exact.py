@@ -22,13 +22,13 @@ def stored() -> bytes:
     return files("models").joinpath("weights", registry.entries()[0].file).read_bytes()
 
 
-def features(phase: int, samples: int = 3000) -> NDArray[np.float32]:
+def features(phase: int, samples: int = 3000) -> NDArray[np.int8]:
     generator = np.random.default_rng(phase)
     extremes = generator.choice([-127, 0, 127], (feature_count(phase), samples))
-    return extremes.astype(np.float32)
+    return extremes.astype(np.int8)
 
 
-def in_integers(model: Model, phase: int, columns: NDArray[np.float32]) -> NDArray[np.int64]:
+def in_integers(model: Model, phase: int, columns: NDArray[np.int8]) -> NDArray[np.int64]:
     """The last layer's outputs in int64, before clamping."""
     values = columns.astype(np.int64)
     for number, layer in enumerate(model.layers[phase]):
@@ -40,9 +40,12 @@ def in_integers(model: Model, phase: int, columns: NDArray[np.float32]) -> NDArr
 
 
 @pytest.mark.parametrize("phase", PREDICTED)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_floats_give_the_integers(stored: bytes, phase: int, dtype: torch.dtype) -> None:
-    columns = features(phase)
+@pytest.mark.parametrize("dtype", [None, torch.float32, torch.float64])
+@pytest.mark.parametrize("samples", [1, 7, 3000])
+def test_every_arithmetic_gives_the_integers(
+    stored: bytes, phase: int, dtype: torch.dtype | None, samples: int
+) -> None:
+    columns = features(phase, samples)
     outputs = NetworkPredictor(stored, dtype).refine(phase, columns)
     exact = in_integers(Model.from_bytes(stored), phase, columns)
     assert np.array_equal(outputs[0], np.clip(exact[0], -1023, 1023))
