@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile
 DATA ?= ../shared/data/test
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test test-all lint format typecheck bench clean distclean
+.PHONY: help install develop demo test test-slow lint format typecheck bench clean distclean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,8 +40,8 @@ demo: $(INSTALLED)  ## Start an archive, send it real studies, get them back, co
 test: $(DEVELOP)  ## Run the quick tests (some minutes)
 	$(PYTEST) -m 'not slow'
 
-test-all: $(DEVELOP)  ## Run every test
-	$(PYTEST)
+test-slow: $(DEVELOP)  ## Run the long ones: sweeps over all files, many kills
+	$(PYTEST) -m slow
 
 lint: $(DEVELOP)  ## Check style and the direction of imports
 	$(BIN)/ruff check .
