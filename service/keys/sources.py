@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,7 +80,7 @@ class _Sealed(BaseModel):
         return parsed
 
 
-class _Computed:
+class _Computed(ABC):
     """A root secret that yields a wrapping key by computation.
 
     Each sealing takes fresh salt, so each wrapping key encrypts once: far below the 2^32
@@ -111,8 +112,9 @@ class _Computed:
     def _cost(self) -> dict[str, int]:
         return {}
 
+    @abstractmethod
     def _wrapping_key(self, sealed: _Sealed) -> bytes:
-        raise NotImplementedError
+        """Compute the key that the parameters of a sealing ask for."""
 
 
 class PassphraseFile(_Computed):
@@ -135,7 +137,8 @@ class PassphraseFile(_Computed):
 
     def _read(self) -> bytes:
         passphrase = _read_secret(self._path)
-        passphrase = passphrase.removesuffix(b"\n").removesuffix(b"\r")
+        newline = b"\r\n" if passphrase.endswith(b"\r\n") else b"\n"
+        passphrase = passphrase.removesuffix(newline)
         if not passphrase:
             raise KeyringFault(f"the passphrase file {self._path} is empty")
         return passphrase

@@ -15,7 +15,23 @@ TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Make every table."""
+    """Make every table, those that others refer to first."""
+    _commitments()
+    _corrections()
+    _nodes()
+    _patients()
+    _trail()
+    _trail_head()
+    _commitment_items()
+    _studies()
+    _series()
+    _instances()
+    _revisions()
+    _command_uids()
+    _objects()
+
+
+def _commitments() -> None:
     op.create_table(
         "commitments",
         sa.Column("id", ROW, nullable=False),
@@ -31,6 +47,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_commitments"),
     )
     op.create_index("ix_commitments_next_attempt", "commitments", ["next_attempt"], unique=False)
+
+
+def _corrections() -> None:
     op.create_table(
         "corrections",
         sa.Column("id", ROW, nullable=False),
@@ -43,6 +62,9 @@ def upgrade() -> None:
         sa.Column("undone_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_corrections"),
     )
+
+
+def _nodes() -> None:
     op.create_table(
         "nodes",
         sa.Column("ae_title", TEXT, nullable=False),
@@ -52,6 +74,9 @@ def upgrade() -> None:
         sa.Column("coerced", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("ae_title", name="pk_nodes"),
     )
+
+
+def _patients() -> None:
     op.create_table(
         "patients",
         sa.Column("id", ROW, nullable=False),
@@ -68,6 +93,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_patients_patient_id_folded", "patients", ["patient_id_folded"], unique=False
     )
+
+
+def _trail() -> None:
     op.create_table(
         "trail",
         sa.Column("position", ROW, autoincrement=False, nullable=False),
@@ -78,6 +106,9 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("position", name="pk_trail"),
     )
+
+
+def _trail_head() -> None:
     head = op.create_table(
         "trail_head",
         sa.Column("id", ROW, autoincrement=False, nullable=False),
@@ -86,6 +117,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_trail_head"),
     )
     op.bulk_insert(head, [{"id": 1, "position": 0, "hash": bytes(32)}])
+
+
+def _commitment_items() -> None:
     op.create_table(
         "commitment_items",
         sa.Column("id", ROW, nullable=False),
@@ -104,6 +138,9 @@ def upgrade() -> None:
             "commitment_id", "position", name="uq_commitment_items_commitment_id_position"
         ),
     )
+
+
+def _studies() -> None:
     op.create_table(
         "studies",
         sa.Column("id", ROW, nullable=False),
@@ -128,6 +165,9 @@ def upgrade() -> None:
     op.create_index("ix_studies_shown_patient_id", "studies", ["shown_patient_id"], unique=False)
     op.create_index("ix_studies_study_date", "studies", ["study_date"], unique=False)
     op.create_index("ix_studies_study_uid", "studies", ["study_uid"], unique=False)
+
+
+def _series() -> None:
     op.create_table(
         "series",
         sa.Column("id", ROW, nullable=False),
@@ -142,6 +182,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_series"),
         sa.UniqueConstraint("study_id", "series_uid", name="uq_series_study_id_series_uid"),
     )
+
+
+def _instances() -> None:
     op.create_table(
         "instances",
         sa.Column("id", ROW, nullable=False),
@@ -153,6 +196,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("sop_instance_uid", name="uq_instances_sop_instance_uid"),
     )
     op.create_index("ix_instances_series_id", "instances", ["series_id"], unique=False)
+
+
+def _revisions() -> None:
     op.create_table(
         "revisions",
         sa.Column("id", ROW, nullable=False),
@@ -204,6 +250,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("served = 1"),
         postgresql_where=sa.text("served"),
     )
+
+
+def _command_uids() -> None:
     op.create_table(
         "command_uids",
         sa.Column("sop_instance_uid", TEXT, nullable=False),
@@ -213,6 +262,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("sop_instance_uid", "revision_id", name="pk_command_uids"),
     )
+
+
+def _objects() -> None:
     op.create_table(
         "objects",
         sa.Column("id", ROW, nullable=False),
