@@ -25,7 +25,7 @@ HARMLESS: Final = frozenset(
     {
         "event", "level", "timestamp", "logger", "pid", "process", "error", "error_type", "trace",
         "ae_title", "called_ae", "address", "host", "port", "right", "status", "role", "signal",
-        "revision", "entry", "object", "key", "model", "coding", "kind", "part", "frame",
+        "revision", "entry", "note", "object", "key", "model", "coding", "kind", "part", "frame",
         "count", "total", "bytes", "stored", "seconds", "attempt", "delay", "version", "reason",
         "journal", "indexed", "removed", "released", "mismatch", "quarantined", "duplicate",
         "delivered", "failed", "completed", "transfer_syntax", "source", "setting",

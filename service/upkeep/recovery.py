@@ -18,6 +18,7 @@ from service.home import Home
 from service.index import RevisionFacts
 from service.receive import add
 from service.sealing.journal import JournalReader, entry_ids, entry_path, remove_entry, sweep
+from service.upkeep.decisions import read_decisions
 
 _log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ def recover(home: Home) -> Recovered:
     recovered = Recovered(interrupted=_remove_interrupted(home))
     recovered.partial = sweep(home.journal) + home.store.sweep()
     recovered.released = home.index.release_all()
-    home.sequence.seed(home.index.last_sequence())
+    _go_on_behind_the_last(home)
     for entry_id in sorted(entry_ids(home.journal)):
         try:
             _recover_entry(home, entry_id, recovered)
@@ -64,6 +65,17 @@ def recover(home: Home) -> Recovered:
         failed=recovered.unreadable,
     )
     return recovered
+
+
+def _go_on_behind_the_last(home: Home) -> None:
+    """Seed the sequence: a restored archive may hold decisions that its index does not know."""
+
+    def missed(note_id: bytes, fault: DataFault) -> None:
+        _log.error("note unreadable", note=note_id.hex(), exc_info=fault)
+
+    decisions = read_decisions(home.keys, home.notes, missed)
+    last = max((decision.sequence for decision in decisions), default=0)
+    home.sequence.seed(max(last, home.index.last_sequence()))
 
 
 def _remove_interrupted(home: Home) -> int:

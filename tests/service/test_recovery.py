@@ -3,8 +3,11 @@
 import pytest
 
 from service.home import Home
+from service.index import Author, patient
 from service.receive import Reception
 from service.sealing.journal import entry_ids, entry_path
+from service.sequence import utc_now
+from service.upkeep.decisions import Decisions
 from service.upkeep.recovery import recover
 from tests.service.made import dataset, only, origin, take
 
@@ -75,3 +78,13 @@ def test_the_sequence_goes_on_behind_the_index(home: Home) -> None:
     recover(home)
     take(home, dataset(seed=1))
     assert max(item.sequence for item in home.index.revisions.all()) > last
+
+
+def test_the_sequence_goes_on_behind_decisions_of_a_clock_that_was_ahead(home: Home) -> None:
+    take(home, dataset())
+    ahead = utc_now() + 10**12
+    home.sequence.seed(ahead)
+    Decisions(home).rename(patient("P1"), {"PatientSex": "O"}, Author("admin", "a typo"))
+    (home.run / "sequence").write_bytes(bytes(8))
+    recover(home)
+    assert home.sequence.next() == ahead + 2
