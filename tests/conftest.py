@@ -15,7 +15,10 @@ from service.demo.scratch import ScratchArchive, scratch_archive, unused_port
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-settings.register_profile("quick", max_examples=25, deadline=None)
+IN_CI = os.environ.get("CI") == "true"
+
+# CI asks the same of every change; the thorough profile, and every run by hand, look further.
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=IN_CI)
 settings.register_profile(
     "thorough", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -49,7 +52,7 @@ def peer_tool() -> Callable[[str], str]:
         if path is not None:
             return path
         reason = f"{name} is not installed (Debian: apt-get install dcmtk orthanc)"
-        if os.environ.get("CI") == "true":
+        if IN_CI:
             pytest.fail(reason)
         pytest.skip(reason)
 

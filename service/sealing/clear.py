@@ -89,12 +89,14 @@ class Clear:
 
 
 def clear_uid(uid: str) -> str:
-    """Give the UID as it stands in the clear: itself, or a surrogate for one over 64 characters.
+    """Give the UID as it stands in the clear: itself, or a surrogate where that cannot stand there.
 
-    The length bounds the size of an object. The surrogate is a UUID-derived UID (PS3.5 B.2) made
-    of the UID's SHA-256; the UID itself is sealed.
+    At most 64 characters of ISO 8859-1 can, the last of them not NUL, which is what UIDs are padded
+    with (PS3.5 6.2). The length bounds the size of an object. The surrogate is a UUID-derived UID
+    (PS3.5 B.2) made of the UID's SHA-256; the UID itself is sealed.
     """
-    if len(uid) <= _LONGEST_UID and all(ord(character) < 256 for character in uid):
+    fits = len(uid) <= _LONGEST_UID and all(ord(character) < 256 for character in uid)
+    if fits and not uid.endswith("\0"):
         return uid
     digest = hashlib.sha256(uid.encode("utf-8", "surrogatepass")).digest()
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"

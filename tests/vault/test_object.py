@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dicom.cut import Cut
@@ -107,6 +107,7 @@ def test_round_trip_of_any_bytes_cut_anywhere(data: bytes, places: tuple[int, in
     check(content, frames=False)
 
 
+@example(uid="1.2\0", texts=[""] * 4, prefix=b"", revision=1)
 @given(
     uid=st.text(st.characters(max_codepoint=255), max_size=100),
     texts=st.lists(st.text(max_size=20), min_size=4, max_size=4),
