@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -88,3 +89,10 @@ def only(home: Home) -> RevisionFacts:
     """Give the archive's only revision."""
     (revision,) = home.index.revisions.all()
     return revision
+
+
+def damage(path: Path, offset: int) -> None:
+    """Flip one bit of a file, so that it surely is another."""
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(content)

@@ -17,7 +17,7 @@ from service.sequence import utc_now
 from service.upkeep.audit import AuditFault, Kind, Scope, audit
 from service.upkeep.decisions import Decisions
 from service.upkeep.jobs import reencrypt
-from tests.service.made import dataset, take
+from tests.service.made import damage, dataset, take
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PIXEL_DATA_ITEMS = bytes.fromhex("e07f1000 4f420000 ffffffff feff00e0")
@@ -209,7 +209,7 @@ def test_a_decision_that_cannot_be_read_is_named(filled: Home, codec: Codec) -> 
     Decisions(filled).rename(patient("P1", ""), {"PatientName": "Winter"}, author)
     (path,) = filled.notes.glob("*.note")
     assert audit(filled, codec.predictors).faults == []
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    damage(path, -1)
     (fault,) = audit(filled, codec.predictors).faults
     assert (fault.object, fault.kind) == (f"notes/{path.stem}", "altered")
 

@@ -13,7 +13,7 @@ from service.keys import KeyFile
 from service.processes.worker import drain
 from service.upkeep.backup import MANIFEST, SNAPSHOT, backup, restore
 from service.upkeep.rebuild import rebuild_index
-from tests.service.made import dataset, take
+from tests.service.made import damage, dataset, take
 
 
 def test_what_objects_do_not_tell_comes_back_from_a_backup(
@@ -50,9 +50,7 @@ def test_a_backup_that_was_tampered_with_is_not_restored(home: Home, tmp_path: P
     backup(home, tmp_path / "backup")
     with pytest.raises(Conflict):
         backup(home, tmp_path / "backup")
-    with (tmp_path / "backup" / SNAPSHOT).open("r+b") as file:
-        file.seek(500)
-        file.write(b"?")
+    damage(tmp_path / "backup" / SNAPSHOT, 500)
     with pytest.raises(Altered):
         restore(tmp_path / "backup", tmp_path / "new")
     with pytest.raises(Missing):

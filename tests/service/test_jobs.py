@@ -12,7 +12,7 @@ from service.receive import Reception
 from service.upkeep.decisions import Decisions
 from service.upkeep.jobs import count_keys, reencrypt, retire
 from service.upkeep.rebuild import rebuild_index
-from tests.service.made import dataset, only, origin, take, without_pixels
+from tests.service.made import damage, dataset, only, origin, take, without_pixels
 
 INSTANCES = {"1.2.1": dataset("1.2.1"), "1.2.2": without_pixels("1.2.2", 5000)}
 
@@ -110,8 +110,7 @@ def test_a_note_that_is_not_sound_is_named_and_stays(filled: Home, codec: Codec)
     author = Author("me", "for a test")
     Decisions(filled).rename(patient("P1", ""), {"PatientName": "Winter"}, author)
     (path,) = filled.notes.glob("*.note")
-    *sound, last = path.read_bytes()
-    path.write_bytes(bytes([*sound, last ^ 1]))
+    damage(path, -1)
     filled.keys.rotate()
     done = reencrypt(filled, codec)
     assert [(fault.object, fault.kind) for fault in done.faults] == [
