@@ -92,7 +92,8 @@ def only(home: Home) -> RevisionFacts:
 
 
 def damage(path: Path, offset: int) -> None:
-    """Flip one bit of a file, so that it surely is another."""
+    """Flip one bit of a file, be it an object (read-only) or not, so that it surely is another."""
     content = bytearray(path.read_bytes())
     content[offset] ^= 1
+    path.chmod(0o600)
     path.write_bytes(content)

@@ -13,7 +13,7 @@ from service.exchange.exporter import export
 from service.exchange.importer import import_files
 from service.home import Home
 from service.processes.worker import drain
-from tests.service.made import dataset, only, take
+from tests.service.made import damage, dataset, only, take
 
 NAMES = (
     "CT_small.dcm",
@@ -156,10 +156,7 @@ def test_a_damaged_revision_is_named_and_leaves_no_file(
     take(home, dataset())
     drain(home, codec)
     (path,) = home.settings.store.path.rglob("*.dcm")
-    damaged = bytearray(path.read_bytes())
-    damaged[-60] ^= 1
-    path.chmod(0o600)
-    path.write_bytes(damaged)
+    damage(path, -60)
     done = export(home, home.index.revisions.all(), tmp_path / "out", codec.predictors)
     assert [fault.kind for fault in done.faults] == ["Altered"]
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []

@@ -95,10 +95,7 @@ def test_an_older_object_that_was_restored_for_a_lost_one_stays(filled: Home, co
 
 def test_an_object_that_is_not_sound_is_named_and_stays(filled: Home, codec: Codec) -> None:
     path = next(filled.settings.store.path.rglob("*.dcm"))
-    damaged = bytearray(path.read_bytes())
-    damaged[-60] ^= 1
-    path.chmod(0o600)
-    path.write_bytes(damaged)
+    damage(path, -60)
     filled.keys.rotate()
     done = reencrypt(filled, codec)
     assert done.resealed == 1

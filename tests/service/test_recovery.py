@@ -9,7 +9,7 @@ from service.sealing.journal import entry_ids, entry_path
 from service.sequence import utc_now
 from service.upkeep.decisions import Decisions
 from service.upkeep.recovery import recover
-from tests.service.made import dataset, only, origin, take
+from tests.service.made import damage, dataset, only, origin, take
 
 
 def _entry_without_row(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,9 +63,7 @@ def test_an_entry_that_cannot_be_read_is_left_and_counted(
     _entry_without_row(home, monkeypatch)
     (entry_id,) = entry_ids(home.journal)
     path = entry_path(home.journal, entry_id)
-    damaged = bytearray(path.read_bytes())
-    damaged[500] ^= 1
-    path.write_bytes(damaged)
+    damage(path, 500)
     recovered = recover(home)
     assert (recovered.unreadable, recovered.indexed) == (1, 0)
     assert path.exists()

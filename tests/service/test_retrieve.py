@@ -13,7 +13,7 @@ from service.home import Home
 from service.index import Author, patient
 from service.processes.worker import drain
 from service.retrieve import Retriever
-from tests.service.made import EXPLICIT, dataset, only, take
+from tests.service.made import EXPLICIT, damage, dataset, only, take
 
 PEER = Peer("MODALITY", "RADIOLITH", "127.0.0.1")
 
@@ -94,10 +94,7 @@ def test_a_damaged_object_is_a_fault_and_never_a_dataset(home: Home, codec: Code
     take(home, dataset())
     drain(home, codec)
     (path,) = home.settings.store.path.rglob("*.dcm")
-    damaged = bytearray(path.read_bytes())
-    damaged[-40] ^= 1
-    path.chmod(0o600)
-    path.write_bytes(damaged)
+    damage(path, -40)
     with (
         ServiceArchive(home) as archive,
         pytest.raises(ArchiveFault) as caught,
