@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile
 DATA ?= ../shared/data/test
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test test-slow lint format typecheck bench clean distclean
+.PHONY: help install develop demo test test-slow test-faults lint format typecheck bench clean distclean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,10 +38,13 @@ demo: $(INSTALLED)  ## Start an archive, send it real studies, get them back, co
 	@$(BIN)/python -m service.demo
 
 test: $(DEVELOP)  ## Run the quick tests (some minutes)
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) -m 'not slow and not faults'
 
 test-slow: $(DEVELOP)  ## Run the long ones: sweeps over all files, many kills
-	$(PYTEST) -m slow
+	$(PYTEST) -m 'slow and not faults'
+
+test-faults: $(DEVELOP)  ## Run the attacks on every promise of docs/threats.md (hours)
+	$(PYTEST) -m faults --timeout 14400
 
 lint: $(DEVELOP)  ## Check style and the direction of imports
 	$(BIN)/ruff check .

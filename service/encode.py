@@ -17,13 +17,21 @@ from codec import CodecError, Predictor, encode_frame
 from dicom.attributes import read_attributes
 from dicom.cut import cut
 from service.errors import Altered, DataFault, StoreFault, Undecodable
+from service.failpoints import failpoint
 from service.home import Home
 from service.keys import KeyStore
 from service.records import ObjectFacts, Received
-from service.sealing.frames import frame_words, hints
+from service.sealing.frames import Words, frame_words, hints
 from service.sealing.header import FrameShape
 from service.sealing.reader import ObjectReader
-from service.sealing.writer import Content, EncodedFrames, Sealing, size_limit, write_object
+from service.sealing.writer import (
+    Content,
+    EncodedFrames,
+    FrameStream,
+    Sealing,
+    size_limit,
+    write_object,
+)
 
 _log = structlog.get_logger()
 
@@ -85,7 +93,9 @@ def seal(home: Home, codec: Codec, reception: Reception, commit: Commit) -> Seal
     if content.cut.layout is None:
         return Sealed(_write(home, codec, content, None, commit))
     try:
-        frames = EncodedFrames(_streams(content, codec.predictor), codec.predictor.digest)
+        distance = home.settings.codec.key_frame_distance
+        streams = _streams(content, codec.predictor, distance)
+        frames = EncodedFrames(streams, codec.predictor.digest)
         return Sealed(_write(home, codec, content, frames, commit))
     except _TooLarge:
         return Sealed(_write(home, codec, content, None, commit))
@@ -128,6 +138,8 @@ def _write(
             except DataFault:
                 home.store.remove(facts.object_id)
                 raise
+            failpoint("object.indexed")
+    failpoint("object.settled")
     return facts
 
 
@@ -141,10 +153,12 @@ def _draft(
 ) -> ObjectFacts:
     try:
         facts = write_object(file, sealing, content, frames)
+        failpoint("draft.written")
         layout = content.cut.layout
         if frames is not None and layout is not None:
             _check_size(facts, content.received, layout.frames)
         verify(file, home.keys, codec, facts.object_id, content.received)
+        failpoint("draft.verified")
     except OSError as fault:
         raise StoreFault(f"an object could not be written: {fault.strerror}") from fault
     return facts
@@ -172,11 +186,16 @@ def verify(
     return reader.facts
 
 
-def _streams(content: Content, predictor: Predictor) -> Iterator[bytes]:
+def _streams(content: Content, predictor: Predictor, distance: int) -> Iterator[FrameStream]:
+    """Code the frames, each but every ``distance``-th with the one before it as reference."""
     layout, pixels = content.cut.layout, content.cut.pixels
     if layout is None or pixels is None:
         raise DataFault("frames of a dataset that has none")
     body = memoryview(content.dataset)[pixels[0] : pixels[1]]
-    shape = FrameShape.of(layout)
+    shape, told = FrameShape.of(layout), hints(layout)
+    previous: tuple[Words, ...] = ()
     for number in range(layout.frames):
-        yield encode_frame(frame_words(body, shape, number), predictor, hints(layout))
+        words = frame_words(body, shape, number)
+        references = previous if number % distance else ()
+        yield FrameStream(encode_frame(words, predictor, told, references), bool(references))
+        previous = (words,)

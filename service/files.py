@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from service.failpoints import failpoint
+
 PARTIAL: Final = ".part"
 """Suffix of files still being written."""
 
@@ -56,11 +58,15 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
+            failpoint("file.written")
             os.fsync(file.fileno())
+            failpoint("file.synced")
         partial.replace(path)
+        failpoint("file.renamed")
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
+    failpoint("file.durable")
 
 
 def make_folder(folder: Path) -> None:

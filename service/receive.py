@@ -19,6 +19,7 @@ from dicom.archive import ArchiveFault, StoreRequest
 from dicom.attributes import read_attributes
 from dicom.surrogate import surrogate_instance_uid
 from service.errors import Fault, JournalFault, OutOfSpace, Unknown, rendering
+from service.failpoints import failpoint
 from service.head import Head
 from service.home import Home
 from service.index import Added, Index
@@ -175,6 +176,7 @@ class Reception:
         except Exception:
             self._withdraw(received.entry_id)
             raise
+        failpoint("entry.indexed")
         mismatch = added.instance_mismatch or added.class_mismatch
         if added.quarantined is not None or mismatch:
             entry = received.entry_id.hex()

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import ColumnClause, Connection, column, func, inspect, select, table
 
 from service.errors import Missing
+from service.failpoints import failpoint
 
 HEAD: Final = "0001"
 """The last step of ``migrations/versions``, stated here so that looking needs no Alembic."""
@@ -45,3 +46,4 @@ def upgrade(connection: Connection, *, create: bool) -> None:
     from service.index import migrations
 
     migrations.run(connection)
+    failpoint("schema.upgraded")

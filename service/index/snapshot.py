@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,12 @@ def copy(source: Path, target: Path) -> None:
             read.backup(written)
     except sqlite3.Error as error:
         raise IndexFault(f"the index cannot be copied: {error}") from error
+
+
+def fold(path: Path) -> None:
+    """Bring what its write-ahead log holds into a database's file, durably, if it can be read."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def carry_over(source: Path, target: Path) -> bool:

@@ -24,6 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from service.errors import Conflict, DataFault, KeyringFault, WrongKey, WrongSecret
+from service.failpoints import failpoint
 from service.files import write_atomically
 from service.keys.derivation import Purpose, SealingKey
 from service.keys.keyring import KEYRING_FORMAT, ArchiveKey, Keyring, KeyState
@@ -122,10 +123,13 @@ class KeyStore:
         with self._exclusive():
             key = ArchiveKey.generate(_now())
             self._save(self._reread().with_key(key), self._root)
+            failpoint("key.added")
             _prove(self._reread().get(key.key_id))
+            failpoint("key.proven")
             if backup is not None:
                 self.backup(backup)
             self._save(self.keyring.activated(key.key_id), self._root)
+            failpoint("key.activated")
             return self._reread().active
 
     def retire(self, key_id: bytes) -> None:
@@ -137,6 +141,7 @@ class KeyStore:
         """
         with self._exclusive():
             self._save(self._reread().retired(key_id), self._root)
+            failpoint("key.retired")
             self._reread()
 
     def rewrap(self, root: RootSecret) -> None:

@@ -26,6 +26,7 @@ from service.errors import (
     Truncated,
     WrongInstance,
 )
+from service.failpoints import failpoint
 from service.files import PARTIAL, partial_name, sync_folder
 from service.keys.derivation import Purpose
 from service.keys.keystore import Keys
@@ -65,6 +66,7 @@ def entry_ids(folder: Path) -> Iterator[bytes]:
 def remove_entry(folder: Path, entry_id: bytes) -> None:
     """Remove an entry whose instance is archived; no fault if it is gone already."""
     entry_path(folder, entry_id).unlink(missing_ok=True)
+    failpoint("entry.removed")
 
 
 def sweep(folder: Path) -> int:
@@ -181,12 +183,16 @@ class JournalWriter:
     def _publish(self) -> None:
         if self._file is None:
             raise ValueError("an entry is published after its parts are written")
+        failpoint("entry.written")
         try:
             os.fsync(self._file.fileno())
+            failpoint("entry.synced")
             self._file.close()
             self._file = None
             self._partial.rename(self._path)
+            failpoint("entry.renamed")
             sync_folder(self._path.parent)
+            failpoint("entry.durable")
         except OSError as fault:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)

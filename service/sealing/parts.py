@@ -43,18 +43,22 @@ class PartType(IntEnum):
     """What a part holds. Numbers are on disk: never reuse one."""
 
     HEADER = 1
-    FRAME = 2
+    KEY_FRAME = 2
+    """Decoded by itself."""
     BODY = 3
     ENTRY_START = 4
     ENTRY_DATA = 5
     ENTRY_END = 6
     NOTE = 7
     SNAPSHOT = 8
+    DEPENDENT_FRAME = 9
+    """Decoded with the frame before it at hand."""
 
 
 _NOUNS: Final = {
     PartType.HEADER: "sealed header, chunk",
-    PartType.FRAME: "frame",
+    PartType.KEY_FRAME: "frame",
+    PartType.DEPENDENT_FRAME: "dependent frame",
     PartType.BODY: "body, chunk",
     PartType.ENTRY_START: "start of the entry, part",
     PartType.ENTRY_DATA: "dataset, chunk",

@@ -8,16 +8,18 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
-from codec import CodecError, Predictor, decode_frame, decode_general
+from codec import CodecError, Predictor, decode_general
 from service.errors import Altered, DataFault, Truncated, Undecodable, WrongInstance
 from service.keys.derivation import Purpose, SealingKey
 from service.keys.keystore import Keys
 from service.records import ObjectFacts, Received
 from service.sealing.clear import Clear, clear_uid, read_clear
-from service.sealing.frames import Words, frame_bytes, word_type
+from service.sealing.frame_reader import FrameReader
+from service.sealing.frames import Words, frame_bytes
 from service.sealing.header import SealedHeader
 from service.sealing.parts import PartCipher, PartType
 from service.sealing.structure import Place, Structure
+from service.sealing.writer import FrameStream
 
 NO_PREDICTORS: Final[Mapping[bytes, Predictor]] = MappingProxyType({})
 
@@ -84,22 +86,15 @@ class ObjectReader:
         return 0 if self.header.frames is None else self.header.frames.frames
 
     def frame(self, number: int) -> Words:
-        """Decode frame ``number``, from 0: allocated words, unsigned, of shape (rows, columns)."""
-        shape = self.header.frames
-        if shape is None:
-            raise IndexError("the object has no coded frames")
-        stream = self._open_part(self._places[number], PartType.FRAME, number, shape.frames)
-        try:
-            return decode_frame(
-                stream, (shape.rows, shape.columns), word_type(shape), self._predictors
-            )
-        except CodecError as fault:
-            raise Undecodable(f"frame {number + 1} of {shape.frames}: {fault}") from fault
+        """Decode frame ``number``, from 0: allocated words, unsigned, (rows, columns), read-only.
 
-    def streams(self) -> Iterator[bytes]:
+        Frames from its key frame on are decoded with it, but for those of the last call.
+        """
+        return self._frame_reader.words(number)
+
+    def streams(self) -> Iterator[FrameStream]:
         """Open the coded frames without decoding them: what a re-encryption seals again."""
-        for number, place in enumerate(self._places):
-            yield self._open_part(place, PartType.FRAME, number, self.frames)
+        return self._frame_reader.streams()
 
     def pieces(self) -> Iterator[bytes]:
         """Decode the dataset in order: head, then frame by frame or chunk by chunk, then tail.
@@ -157,6 +152,13 @@ class ObjectReader:
     @property
     def _places(self) -> list[Place]:
         return self._found[0]
+
+    @cached_property
+    def _frame_reader(self) -> FrameReader:
+        shape = self.header.frames
+        if shape is None:
+            raise IndexError("the object has no coded frames")
+        return FrameReader(self._places, shape, self._predictors, self._open_part)
 
     def _before_tail(self) -> Iterator[bytes]:
         yield self.header.head

@@ -28,10 +28,11 @@ _EMPTY_TABLE = ITEM.pack(0xFFFE, 0xE000, 0)
 
 
 class Place(NamedTuple):
-    """Where a part lies in the file."""
+    """Where a part lies in the file, and of what type it says that it is."""
 
     offset: int
     size: int
+    type: int
 
 
 class Structure:
@@ -122,7 +123,7 @@ class Structure:
         self._offset = offset + header.size
         if any(self._take(end - self._offset)):
             raise Altered(f"{header}: the padding behind it")
-        return Place(offset, header.size)
+        return Place(offset, header.size, header.type)
 
     def _expect(self, expected: bytes, what: str) -> None:
         offset = self._offset

@@ -75,11 +75,20 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedFrames:
-    """The frames of ``cut.layout``, coded by :func:`codec.encode_frame`."""
+class FrameStream:
+    """One frame, coded by :func:`codec.encode_frame`."""
 
-    streams: Iterable[bytes]
-    """One for each frame, in order; taken one at a time."""
+    content: bytes
+    is_dependent: bool = False
+    """Whether decoding it takes the frame before; else it is a key frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrames:
+    """The coded frames of ``cut.layout``."""
+
+    streams: Iterable[FrameStream]
+    """One for each frame, in order, the first a key frame; taken one at a time."""
     model: bytes | None
     """Digest of the predictor that any of them needs."""
 
@@ -223,7 +232,7 @@ def _write_frames(
     cipher: PartCipher,
     object_id: bytes,
     shape: FrameShape,
-    streams: Iterable[bytes],
+    streams: Iterable[FrameStream],
 ) -> None:
     """Write an item a frame, then fill in the table of offsets that stands before them."""
     extended = needs_extended_table(shape)
@@ -235,7 +244,8 @@ def _write_frames(
         if number is None or stream is None:
             raise DataFault(f"the cut has {shape.frames} frames; another number was coded")
         offsets.append(out.tell() - first)
-        part = cipher.seal(PartType.FRAME, number, shape.frames, stream)
+        kind = PartType.DEPENDENT_FRAME if stream.is_dependent else PartType.KEY_FRAME
+        part = cipher.seal(kind, number, shape.frames, stream.content)
         lengths.append(_write_item(out, FRAME_MAGIC + object_id + part))
     out.write(DELIMITER)
     out.seek(table)

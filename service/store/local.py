@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from service.errors import Conflict, Fault, Missing, OutOfSpace, StoreFault
+from service.failpoints import failpoint
 from service.files import PARTIAL, make_folder, sync_folder
 from service.records import ID_BYTES
 
@@ -41,11 +42,15 @@ class LocalDraft:
             self.file.flush()
             os.fchmod(self.file.fileno(), _MODE)
             os.fsync(self.file.fileno())
+            failpoint("draft.synced")
             make_folder(self._target.parent)
             self._settling.touch()
+            failpoint("object.marked")
             self._rename()
+            failpoint("object.renamed")
             try:
                 sync_folder(self._target.parent)
+                failpoint("object.durable")
             except OSError:
                 self._target.unlink(missing_ok=True)
                 raise
@@ -116,6 +121,7 @@ class LocalStore:
             if path.exists():
                 path.unlink(missing_ok=True)
                 sync_folder(path.parent)
+                failpoint("object.removed")
 
     def interrupted(self) -> list[bytes]:
         """Name the objects that were published, but whose writers a crash ended."""

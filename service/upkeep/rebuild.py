@@ -12,6 +12,7 @@ For the command: :func:`rebuild_index`.
 from __future__ import annotations
 
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from sqlalchemy import make_url
 from config.settings import Settings, load
 from dicom.attributes import read_attributes
 from service.errors import Conflict, DataFault
+from service.failpoints import failpoint
 from service.files import make_folder, sync_folder
 from service.head import Head
 from service.home import (
@@ -33,7 +35,7 @@ from service.home import (
     serving,
 )
 from service.index import Index, Policy, sqlite_url
-from service.index.snapshot import carry_over
+from service.index.snapshot import carry_over, fold
 from service.keys import KeyStore
 from service.receive import add
 from service.records import ObjectFacts, Received
@@ -107,6 +109,7 @@ def rebuild_index(
             index.close()
         rebuilt.carried = target.exists() and carry_over(target, draft)
         _note_rebuild(draft, settings, rebuilt)
+        failpoint("index.rebuilt")
         rebuilt.kept = _swap(draft, target)
     return rebuilt
 
@@ -231,14 +234,24 @@ def _file_of(settings: Settings) -> Path:
 
 
 def _swap(draft: Path, target: Path) -> Path | None:
-    """Put the new index in its place; give where the old one went."""
-    kept = target.with_name(f"{target.name}.before-{utc_now()}") if target.exists() else None
-    for suffix in ("", "-wal", "-shm"):
-        old = target.with_name(target.name + suffix)
-        if kept is not None and old.exists():
-            old.rename(kept.with_name(kept.name + suffix))
-    draft.rename(target)
+    """Put the new index in its place, where a crash leaves one of the two; tell the old one's."""
+    kept = _keep(target) if target.exists() else None
+    draft.replace(target)
+    failpoint("index.replaced")
     sync_folder(target.parent)
+    return kept
+
+
+def _keep(target: Path) -> Path:
+    """Give an index a second name. No write-ahead log of its own may await the one that follows."""
+    kept = target.with_name(f"{target.name}.before-{utc_now()}")
+    fold(target)
+    os.link(target, kept)
+    failpoint("index.kept")
+    for suffix in ("-wal", "-shm"):
+        left = target.with_name(target.name + suffix)
+        if left.exists():
+            left.rename(kept.with_name(kept.name + suffix))
     return kept
 
 
