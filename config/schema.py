@@ -93,6 +93,12 @@ class Worker(Section):
     threads: Count
 
 
+class Codec(Section):
+    """How frames are coded."""
+
+    key_frame_distance: Count
+
+
 class Retrieve(Section):
     """How datasets are given back."""
 

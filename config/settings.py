@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     index: schema.Index
     receive: schema.Receive
     worker: schema.Worker
+    codec: schema.Codec
     retrieve: schema.Retrieve
     query: schema.Query
     commitment: schema.Commitment

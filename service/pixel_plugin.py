@@ -73,21 +73,32 @@ class ObjectDecoder:
             DataFault: the object is not sound, see :class:`service.sealing.reader.ObjectReader`.
             Undecodable: ``src`` was not read from a file, or has been written to.
         """
-        with _file_of(src) as file:
-            reader = ObjectReader(file, self._keys, predictors=self._predictors)
-            native = _native(src, reader, index)
-        at = None if index is None or reader.frames else index
-        decoder = base.get_decoder(native.file_meta.TransferSyntaxUID)
-        processing = {name: options[name] for name in _PROCESSING & options.keys()}
-        return decoder.as_array(native, index=at, **processing)
+        with self._opened(src) as reader:
+            return _as_array(src, reader, index, options)
 
     def iter_array(
         self, src: Dataset, *, indices: list[int] | None = None, **options: Any
     ) -> Iterator[tuple[NDArray[np.generic], dict[str, str | int]]]:
-        """Decode frames one by one."""
+        """Decode frames one by one; in ascending order each is decoded once."""
         frames = range(int(src.get("NumberOfFrames", 1) or 1)) if indices is None else indices
-        for number in frames:
-            yield self.as_array(src, index=number, **options)
+        with self._opened(src) as reader:
+            for number in frames:
+                yield _as_array(src, reader, number, options)
+
+    @contextmanager
+    def _opened(self, src: Dataset) -> Iterator[ObjectReader]:
+        with _file_of(src) as file:
+            yield ObjectReader(file, self._keys, predictors=self._predictors)
+
+
+def _as_array(
+    src: Dataset, reader: ObjectReader, index: int | None, options: Mapping[str, Any]
+) -> tuple[NDArray[np.generic], dict[str, str | int]]:
+    native = _native(src, reader, index)
+    at = None if index is None or reader.frames else index
+    decoder = base.get_decoder(native.file_meta.TransferSyntaxUID)
+    processing = {name: options[name] for name in _PROCESSING & options.keys()}
+    return decoder.as_array(native, index=at, **processing)
 
 
 def _native(src: Dataset, reader: ObjectReader, index: int | None) -> Dataset:

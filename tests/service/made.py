@@ -26,6 +26,7 @@ def dataset(
     series: str = SERIES,
     size: int = 40,
     seed: int = 0,
+    frames: int = 1,
 ) -> bytes:
     """Encode a small CT image, explicit VR little endian; another seed gives other pixels."""
     made = Dataset()
@@ -43,7 +44,9 @@ def dataset(
     made.BitsAllocated = made.BitsStored = 16
     made.HighBit = 15
     made.PixelRepresentation = 0
-    noise = np.random.default_rng(seed).normal(0, 5, (size, size))
+    if frames > 1:
+        made.NumberOfFrames = frames
+    noise = np.random.default_rng(seed).normal(0, 5, (frames, size, size))
     ramp = np.add.outer(np.arange(size), np.arange(size)) * 7
     made.PixelData = (1000 + ramp + noise).astype("<u2").tobytes()
     return encoded(made)

@@ -18,7 +18,7 @@ from codec.frame import STORED
 from service.keys import Purpose, SealingKey
 from service.sealing.journal import JournalWriter
 from service.sealing.parts import PartHeader, PartType
-from service.sealing.writer import Content, EncodedFrames, Sealing, write_object
+from service.sealing.writer import Content, EncodedFrames, FrameStream, Sealing, write_object
 from tests.vault.helpers import FixedKeys, archive_key
 from tests.vault.objects import content_of, fixed_random, image, smooth
 
@@ -76,7 +76,9 @@ def raw_frames(content: Content) -> EncodedFrames:
     size = layout.frame_bytes
     starts = range(pixels[0], pixels[0] + layout.frames * size, size)
     streams = [bytes([STORED]) + bytes(content.dataset[start : start + size]) for start in starts]
-    return EncodedFrames(streams, bytes.fromhex("0011223344556677"))
+    return EncodedFrames(
+        [FrameStream(stream) for stream in streams], bytes.fromhex("0011223344556677")
+    )
 
 
 def lines(data: bytes) -> Iterator[str]:

@@ -19,7 +19,7 @@ from service.sealing.clear import element
 from service.sealing.frames import frame_words, hints
 from service.sealing.header import FrameShape
 from service.sealing.reader import ObjectReader
-from service.sealing.writer import Content, EncodedFrames, Sealing, write_object
+from service.sealing.writer import Content, EncodedFrames, FrameStream, Sealing, write_object
 from tests.vault.helpers import FixedKeys, reception
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -82,16 +82,21 @@ def content_of(dataset: bytes, syntax: str = EXPLICIT, revision: int = 1) -> Con
     return Content(received, revision, dataset, place, read_attributes(dataset, syntax))
 
 
-def coded(content: Content, predictor: Predictor) -> EncodedFrames:
+def coded(content: Content, predictor: Predictor, distance: int = 3) -> EncodedFrames:
+    """Code the frames; each ``distance``-th is a key frame."""
     layout, pixels = content.cut.layout, content.cut.pixels
     assert layout is not None
     assert pixels is not None
     shape = FrameShape.of(layout)
     body = memoryview(content.dataset)[slice(*pixels)]
 
-    def streams() -> Iterator[bytes]:
+    def streams() -> Iterator[FrameStream]:
         for number in range(shape.frames):
-            yield encode_frame(frame_words(body, shape, number), predictor, hints(layout))
+            before = range(max(0, number - 1), number) if number % distance else range(0)
+            references = [frame_words(body, shape, other) for other in before]
+            words = frame_words(body, shape, number)
+            stream = encode_frame(words, predictor, hints(layout), references)
+            yield FrameStream(stream, bool(references))
 
     return EncodedFrames(streams(), predictor.digest)
 
@@ -121,13 +126,15 @@ class Sealed:
         return ObjectReader(BytesIO(self.data), keys, name, registry.all_models())
 
 
-def seal(content: Content, frames: bool = True, seed: bytes | None = None) -> Sealed:
+def seal(
+    content: Content, frames: bool = True, seed: bytes | None = None, distance: int = 3
+) -> Sealed:
     """Seal an instance, with coded frames where the cut has any and ``frames`` is set."""
     sealing = Sealing.fresh(KEYS) if seed is None else Sealing.fresh(KEYS, fixed_random(seed))
     out = BytesIO()
     streams = None
     if frames and content.cut.layout is not None:
-        streams = coded(content, registry.default())
+        streams = coded(content, registry.default(), distance)
     facts = write_object(out, sealing, content, streams)
     assert facts.size == len(out.getvalue())
     return Sealed(bytearray(out.getvalue()), content.received, facts.object_id)

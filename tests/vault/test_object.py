@@ -28,6 +28,7 @@ from service.sealing.reader import ObjectReader
 from service.sealing.writer import (
     Content,
     EncodedFrames,
+    FrameStream,
     Sealing,
     kept_whole,
     size_limit,
@@ -157,7 +158,7 @@ def test_two_sealings_share_nothing_but_what_is_public() -> None:
 @pytest.mark.parametrize("change", [-1, 1])
 def test_a_wrong_number_of_frames_is_refused(change: int) -> None:
     content = content_of(image(smooth(3, 8, 8)))
-    streams = [*coded(content, registry.default()).streams, b"\0"][: 3 + change]
+    streams = [*coded(content, registry.default()).streams, FrameStream(b"\0")][: 3 + change]
     with pytest.raises(DataFault, match="another number"):
         write_object(BytesIO(), Sealing.fresh(KEYS), content, EncodedFrames(streams, None))
 

@@ -19,7 +19,7 @@ from service.errors import (
 )
 from service.keys import Keyring
 from service.sealing.header import SealedHeader
-from service.sealing.parts import HEADER_BYTES
+from service.sealing.parts import HEADER_BYTES, PartType
 from service.sealing.reader import ObjectReader
 from service.sealing.writer import FRAME_MAGIC, kept_whole
 from tests.vault.helpers import FixedKeys, archive_key
@@ -122,14 +122,41 @@ def test_a_dropped_frame_is_named() -> None:
 
 
 def test_the_altered_frame_is_told_and_the_others_still_open() -> None:
-    sealed = alike()
+    sealed = seal(content_of(image(np.stack([smooth(1, 6, 6)[0]] * 3))), distance=1)
     first, length = items(sealed)
     sealed.data[first + 2 * length - 3] ^= 1
     reader = sealed.reader()
     reader.frame(0)
     reader.frame(2)
-    with pytest.raises(Altered, match="frame 2"):
+    with pytest.raises(Altered, match=r"^frame 2 does not authenticate$"):
         reader.frame(1)
+
+
+@pytest.mark.parametrize(("damaged", "lost"), [(1, "; frames 2 to 4 "), (3, "; frame 4 "), (4, "")])
+def test_what_is_lost_with_an_altered_frame_is_told_and_the_others_still_open(
+    damaged: int, lost: str
+) -> None:
+    words = np.stack([smooth(1, 6, 6)[0]] * 9)
+    sealed = seal(content_of(image(words)), distance=4)
+    first, length = items(sealed)
+    sealed.data[first + damaged * length - 3] ^= 1
+    reader = sealed.reader()
+    for number in (*range(damaged - 1), *range(4, 9)):
+        assert np.array_equal(reader.frame(number), words[number])
+    for number in range(damaged - 1, 4):
+        with pytest.raises(Altered, match=f"frame {damaged} does not authenticate{lost}"):
+            reader.frame(number)
+
+
+@pytest.mark.parametrize("number", [0, 3, 4])
+def test_a_key_frame_made_a_dependent_one_or_the_other_way_round_is_named(number: int) -> None:
+    sealed = seal(content_of(image(np.stack([smooth(1, 6, 6)[0]] * 5))), distance=4)
+    first, length = items(sealed)
+    place = first + number * length + 8 + len(FRAME_MAGIC) + 16
+    sealed.data[place] ^= PartType.KEY_FRAME ^ PartType.DEPENDENT_FRAME
+    fault = fault_of(sealed)
+    assert isinstance(fault, Altered | Swapped)
+    assert f"frame {number + 1}" in str(fault)
 
 
 def test_another_object_under_this_name_is_named() -> None:
