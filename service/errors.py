@@ -79,6 +79,14 @@ class Conflict(DataFault):
     """The request contradicts what the archive already holds."""
 
 
+class Held(DataFault):
+    """A legal hold forbids the deletion."""
+
+
+class Rejected(DataFault):
+    """A rejection note names the instance, so that it is not accepted again (IHE RAD IOCM)."""
+
+
 class TrailBroken(DataFault):
     """The audit trail's hash chain does not hold."""
 
@@ -142,6 +150,8 @@ TABLE: Final[Mapping[type[Exception], Rendering]] = MappingProxyType(
         Conflict: Rendering("conflict", 0x0110, 409, 90, False),
         TrailBroken: Rendering("the audit trail is broken", 0x0110, 500, 91, False),
         Unparsable: Rendering("not DICOM", 0xC000, 422, 92, False),
+        Held: Rendering("under legal hold", 0x0110, 409, 93, False),
+        Rejected: Rendering("rejected before", 0x0124, 403, 94, False),
         OSError: Rendering("the system refused", 0xA700, 503, 71, True),
         IoFault: Rendering("reading or writing failed", 0xA700, 503, 74, True),
         StoreFault: Rendering("the object store failed", 0xA700, 503, 100, True),

@@ -119,7 +119,8 @@ class Instance(Base):
     __tablename__ = "instances"
 
     id: Mapped[Row]
-    series_id: Mapped[int] = mapped_column(ForeignKey("series.id"), index=True)
+    series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"), index=True)
+    """NULL while it is hidden (:mod:`service.index.hiding`): no query reaches it then."""
     sop_instance_uid: Mapped[Uid] = mapped_column(unique=True)
     number: Mapped[int | None]
 
@@ -156,6 +157,7 @@ class Revision(Base):
     state: Mapped[str]
     """``journalled`` or ``archived``."""
     served: Mapped[bool]
+    """Whether it is the one that stands for its instance, also while that is hidden."""
     quarantined: Mapped[str | None]
     """Why it is not served before an administrator accepts it; NULL when it may be."""
     rejected: Mapped[bool]
@@ -273,6 +275,101 @@ class Correction(Base):
     reason: Mapped[Uid]
     undone_by: Mapped[str | None] = mapped_column(OpaqueText)
     undone_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Decided(Base):
+    """A note of a decision that this index has taken in, whatever became of it since."""
+
+    __tablename__ = "decisions"
+
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+
+
+class Hold(Base):
+    """A legal hold: nothing that it covers may be deleted."""
+
+    __tablename__ = "holds"
+
+    id: Mapped[Row]
+    level: Mapped[str]
+    """``patient``, ``study``, ``series`` or ``instance``."""
+    key: Mapped[Uid]
+    """Of a patient as in ``patients``, else the UID."""
+    by: Mapped[Uid] = mapped_column("held_by")
+    at: Mapped[Micros] = mapped_column("held_at", unique=True)
+    """Receive sequence of its note, too."""
+    reason: Mapped[Uid]
+    released_by: Mapped[str | None] = mapped_column(OpaqueText)
+    released_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Deletion(Base):
+    """A deletion: marked and hidden, then undone or purged."""
+
+    __tablename__ = "deletions"
+
+    id: Mapped[Row]
+    state: Mapped[str]
+    """``marked``, ``undone``, ``purging`` (rows are gone, files may be left) or ``purged``."""
+    by: Mapped[Uid] = mapped_column("deleted_by")
+    at: Mapped[Micros] = mapped_column("deleted_at", unique=True)
+    """Receive sequence of its note, too."""
+    reason: Mapped[Uid]
+    due: Mapped[Micros]
+    """When it may be purged."""
+
+
+class DeletedRevision(Base):
+    """A revision that a deletion covers; it stays when the revision is gone."""
+
+    __tablename__ = "deleted_revisions"
+
+    deletion_id: Mapped[int] = mapped_column(ForeignKey("deletions.id"), primary_key=True)
+    entry_id: Mapped[Digest] = mapped_column(primary_key=True, index=True)
+    sop_instance_uid: Mapped[Uid] = mapped_column(index=True)
+    number: Mapped[int]
+    sha256: Mapped[Digest]
+
+
+class PurgedObject(Base):
+    """An object whose revision is purged; the row goes once the object has left the store."""
+
+    __tablename__ = "purged_objects"
+
+    object_id: Mapped[Digest] = mapped_column(primary_key=True)
+    deletion_id: Mapped[int] = mapped_column(ForeignKey("deletions.id"), index=True)
+
+
+class Rejection(Base):
+    """A rejection note (IHE RAD IOCM) that was received."""
+
+    __tablename__ = "rejections"
+
+    id: Mapped[Row]
+    entry_id: Mapped[Digest] = mapped_column(unique=True)
+    """Of the note's own reception."""
+    sop_instance_uid: Mapped[Uid]
+    """Of the note itself."""
+    code: Mapped[str]
+    """Its document title, a code value of DCM."""
+    by: Mapped[Uid] = mapped_column("rejected_by")
+    """AE title that sent it."""
+    at: Mapped[Micros] = mapped_column("rejected_at", unique=True)
+    """Receive sequence of the note."""
+    hides: Mapped[bool]
+    revoked_by: Mapped[str | None] = mapped_column(OpaqueText)
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RejectedInstance(Base):
+    """An instance that a rejection note names, received or not."""
+
+    __tablename__ = "rejected_instances"
+
+    rejection_id: Mapped[int] = mapped_column(ForeignKey("rejections.id"), primary_key=True)
+    sop_instance_uid: Mapped[Uid] = mapped_column(primary_key=True, index=True)
+    study_uid: Mapped[Uid]
 
 
 class TrailEntry(Base):

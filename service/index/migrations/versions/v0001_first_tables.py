@@ -29,6 +29,10 @@ def upgrade() -> None:
     _revisions()
     _command_uids()
     _objects()
+    _decisions()
+    _holds()
+    _deletions()
+    _rejections()
 
 
 def _commitments() -> None:
@@ -188,7 +192,7 @@ def _instances() -> None:
     op.create_table(
         "instances",
         sa.Column("id", ROW, nullable=False),
-        sa.Column("series_id", ROW, nullable=False),
+        sa.Column("series_id", ROW, nullable=True),
         sa.Column("sop_instance_uid", TEXT, nullable=False),
         sa.Column("number", ROW, nullable=True),
         sa.ForeignKeyConstraint(["series_id"], ["series.id"], name="fk_instances_series_id"),
@@ -281,6 +285,105 @@ def _objects() -> None:
         sa.UniqueConstraint("revision_id", name="uq_objects_revision_id"),
     )
     op.create_index("ix_objects_key_id", "objects", ["key_id"], unique=False)
+
+
+def _decisions() -> None:
+    op.create_table(
+        "decisions",
+        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name="pk_decisions"),
+    )
+
+
+def _holds() -> None:
+    op.create_table(
+        "holds",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("level", sa.String(), nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("held_by", TEXT, nullable=False),
+        sa.Column("held_at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("released_by", TEXT, nullable=True),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_holds"),
+        sa.UniqueConstraint("held_at", name="uq_holds_held_at"),
+    )
+
+
+def _deletions() -> None:
+    op.create_table(
+        "deletions",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("deleted_by", TEXT, nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_deletions"),
+        sa.UniqueConstraint("deleted_at", name="uq_deletions_deleted_at"),
+    )
+    _deleted_revisions()
+    op.create_table(
+        "purged_objects",
+        sa.Column("object_id", sa.LargeBinary(), nullable=False),
+        sa.Column("deletion_id", ROW, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deletion_id"], ["deletions.id"], name="fk_purged_objects_deletion_id"
+        ),
+        sa.PrimaryKeyConstraint("object_id", name="pk_purged_objects"),
+    )
+    op.create_index("ix_purged_objects_deletion_id", "purged_objects", ["deletion_id"])
+
+
+def _deleted_revisions() -> None:
+    table = "deleted_revisions"
+    op.create_table(
+        table,
+        sa.Column("deletion_id", ROW, nullable=False),
+        sa.Column("entry_id", sa.LargeBinary(), nullable=False),
+        sa.Column("sop_instance_uid", TEXT, nullable=False),
+        sa.Column("number", ROW, nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deletion_id"], ["deletions.id"], name="fk_deleted_revisions_deletion_id"
+        ),
+        sa.PrimaryKeyConstraint("deletion_id", "entry_id", name="pk_deleted_revisions"),
+    )
+    op.create_index("ix_deleted_revisions_entry_id", table, ["entry_id"])
+    op.create_index("ix_deleted_revisions_sop_instance_uid", table, ["sop_instance_uid"])
+
+
+def _rejections() -> None:
+    op.create_table(
+        "rejections",
+        sa.Column("id", ROW, nullable=False),
+        sa.Column("entry_id", sa.LargeBinary(), nullable=False),
+        sa.Column("sop_instance_uid", TEXT, nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("rejected_by", TEXT, nullable=False),
+        sa.Column("rejected_at", sa.BigInteger(), nullable=False),
+        sa.Column("hides", sa.Boolean(), nullable=False),
+        sa.Column("revoked_by", TEXT, nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_rejections"),
+        sa.UniqueConstraint("entry_id", name="uq_rejections_entry_id"),
+        sa.UniqueConstraint("rejected_at", name="uq_rejections_rejected_at"),
+    )
+    op.create_table(
+        "rejected_instances",
+        sa.Column("rejection_id", ROW, nullable=False),
+        sa.Column("sop_instance_uid", TEXT, nullable=False),
+        sa.Column("study_uid", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["rejection_id"], ["rejections.id"], name="fk_rejected_instances_rejection_id"
+        ),
+        sa.PrimaryKeyConstraint("rejection_id", "sop_instance_uid", name="pk_rejected_instances"),
+    )
+    op.create_index(
+        "ix_rejected_instances_sop_instance_uid", "rejected_instances", ["sop_instance_uid"]
+    )
 
 
 def downgrade() -> None:
