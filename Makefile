@@ -8,9 +8,10 @@ INSTALLED := $(VENV)/.installed
 DEVELOP := $(VENV)/.installed-develop
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 DATA ?= ../shared/data/test
+RUNS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo test test-slow test-faults lint format typecheck bench clean distclean
+.PHONY: help install develop demo test test-slow test-faults fuzz lint format typecheck bench clean distclean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +47,10 @@ test-slow: $(DEVELOP)  ## Run the long ones: sweeps over all files, many kills
 test-faults: $(DEVELOP)  ## Run the attacks on every promise of docs/threats.md (hours)
 	$(PYTEST) -m faults --timeout 14400
 
+fuzz: $(DEVELOP)  ## Fuzz what strangers' bytes reach, RUNS cases each (TARGETS names some)
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --runs $(RUNS) $(TARGETS)
+
 lint: $(DEVELOP)  ## Check style and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,7 +67,7 @@ bench: $(DEVELOP)  ## Compare our codec with its peers on DATA=DIR
 	$(BIN)/radiolith bench codec $(DATA) --json bench.json
 
 clean:  ## Remove caches and build outputs
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .demo bench.json
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .demo .fuzz bench.json
 	find $(PACKAGES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## Also remove the environment

@@ -152,7 +152,7 @@ class Keyring:
             if content["format"] != KEYRING_FORMAT:
                 raise DataFault(f"keyring format {content['format']} is not known to this version")
             keyring = cls(tuple(_key_from_json(entry) for entry in content["keys"]))
-        except (KeyError, TypeError, ValueError) as fault:
+        except (KeyError, TypeError, ValueError, RecursionError) as fault:
             raise DataFault("the keyring opened but its content is malformed") from fault
         return keyring._checked()
 

@@ -187,7 +187,7 @@ class KeyStore:
             version, sealed = content["format"], content["root"]
         except OSError as fault:
             raise KeyringFault(f"cannot read {self._path}: {fault.strerror}") from fault
-        except (KeyError, TypeError, ValueError) as fault:
+        except (KeyError, TypeError, ValueError, RecursionError) as fault:
             raise DataFault(f"{self._path} is not a keyring") from fault
         if version != KEYRING_FORMAT:
             raise DataFault(f"{self._path} has format {version}, not known to this version")

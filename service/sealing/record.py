@@ -29,7 +29,7 @@ def from_json(text: bytes) -> dict[str, Any]:
     """
     try:
         record = json.loads(text)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise Undecodable("a sealed record is not JSON") from fault
     if not isinstance(record, dict):
         raise Undecodable("a sealed record is not a JSON object")
