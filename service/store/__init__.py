@@ -23,12 +23,16 @@ class Draft(Protocol):
     def file(self) -> BinaryIO:
         """The draft's content: empty at first, readable, writable, seekable."""
 
-    def publish(self) -> None:
+    def publish(self, *, replace: bool = False) -> None:
         """Make the object durable under its id; on return it survives a power cut.
+
+        Args:
+            replace: put it in the place of another of that id, at once: one of the two is there
+                at any moment. For repair alone.
 
         Raises:
             StoreFault, OutOfSpace: it could not be made durable; nothing is published.
-            Conflict: an object of that id exists.
+            Conflict: an object of that id exists, and ``replace`` is off.
         """
 
 

@@ -36,7 +36,7 @@ class LocalDraft:
         self._target = target
         self._settling = path.with_name(target.stem + _SETTLING)
 
-    def publish(self) -> None:
+    def publish(self, *, replace: bool = False) -> None:
         """Sync the content, give it its name, sync the folder of the name."""
         with _named_faults(self._target):
             self.file.flush()
@@ -46,17 +46,18 @@ class LocalDraft:
             make_folder(self._target.parent)
             self._settling.touch()
             failpoint("object.marked")
-            self._rename()
+            self._rename(replace)
             failpoint("object.renamed")
             try:
                 sync_folder(self._target.parent)
                 failpoint("object.durable")
             except OSError:
-                self._target.unlink(missing_ok=True)
+                if not replace:
+                    self._target.unlink(missing_ok=True)
                 raise
 
-    def _rename(self) -> None:
-        if self._target.exists():
+    def _rename(self, replace: bool) -> None:
+        if not replace and self._target.exists():
             raise Conflict(f"object {self._target.stem} exists already")
         self._path.rename(self._target)
 
