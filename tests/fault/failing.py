@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ def killed_at(
     told = {"step": step, "nth": nth, "kills": kills, "arrivals": str(arrivals)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARMED_FAILPOINT", json.dumps(told))
-        patch.setenv("PYTHONPATH", str(ARMED))
+        patch.setenv("PYTHONPATH", str(ARMED), prepend=os.pathsep)
         yield
 
 
