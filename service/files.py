@@ -69,6 +69,23 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     failpoint("file.durable")
 
 
+class Folders:
+    """Folders that this process has made sure of: what another one made may not be synced yet."""
+
+    def __init__(self) -> None:
+        self._durable: set[str] = set()
+
+    def make(self, folder: Path, root: Path) -> None:
+        """Create a folder and its missing parents below ``root``, durably, whoever made them."""
+        below = [folder, *folder.parents]
+        for path in reversed(below[: below.index(root)]):
+            if str(path) in self._durable and path.exists():
+                continue
+            path.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(path.parent)
+            self._durable.add(str(path))
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder and its missing parents, durably, mode 0700."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]

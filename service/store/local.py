@@ -16,13 +16,14 @@ from typing import BinaryIO, Final
 
 from service.errors import Conflict, Fault, Missing, OutOfSpace, StoreFault
 from service.failpoints import failpoint
-from service.files import PARTIAL, make_folder, sync_folder
+from service.files import PARTIAL, Folders, make_folder, sync_folder
 from service.records import ID_BYTES
 
 _SUFFIX: Final = ".dcm"
 _DRAFTS: Final = "drafts"
 _SETTLING: Final = ".settling"
 """Suffix of a mark beside the drafts: the object is published, its writer is not done yet."""
+_PRIVATE: Final = 0o600
 _MODE: Final = 0o400
 """Published objects are never written again."""
 
@@ -30,10 +31,11 @@ _MODE: Final = 0o400
 class LocalDraft:
     """A draft in the drafts folder; see :class:`service.store.Draft`."""
 
-    def __init__(self, file: BinaryIO, path: Path, target: Path) -> None:
+    def __init__(self, file: BinaryIO, path: Path, target: Path, folders: Folders) -> None:
         self.file = file
         self._path = path
         self._target = target
+        self._folders = folders
         self._settling = path.with_name(target.stem + _SETTLING)
 
     def publish(self, *, replace: bool = False) -> None:
@@ -43,8 +45,8 @@ class LocalDraft:
             os.fchmod(self.file.fileno(), _MODE)
             os.fsync(self.file.fileno())
             failpoint("draft.synced")
-            make_folder(self._target.parent)
-            self._settling.touch()
+            self._folders.make(self._target.parent, self._path.parent.parent)
+            self._settling.touch(_PRIVATE)
             failpoint("object.marked")
             self._rename(replace)
             failpoint("object.renamed")
@@ -76,6 +78,7 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._drafts = root / _DRAFTS
+        self._folders = Folders()
         with _named_faults(root):
             make_folder(self._drafts)
 
@@ -85,8 +88,8 @@ class LocalStore:
         target = self._path(object_id)
         path = self._drafts / f"{target.stem}.{secrets.token_hex(4)}{PARTIAL}"
         with _named_faults(target):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        draft = LocalDraft(os.fdopen(handle, "w+b"), path, target)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _PRIVATE)
+        draft = LocalDraft(os.fdopen(handle, "w+b"), path, target, self._folders)
         try:
             yield draft
         finally:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from service import files
 from service.demo.peer import Sample
 from service.demo.scratch import ScratchArchive, scratch_archive
+from service.store import LocalStore, local
 from tests.fault.trace import SENDS, SYNCS, Call, first, only, parse, traced, unsynced
 from tests.service.served import children, sample, supervisor
 from tests.waiting import wait_for
@@ -153,3 +155,18 @@ def test_a_sync_that_began_before_a_write_ended_does_not_count_for_it() -> None:
         ]
     )
     assert unsynced(calls, calls[-1]) == {Path("/h/a")}
+
+
+def test_a_folder_that_another_process_made_is_synced_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have died, or not have come to it yet."""
+    store, object_id = LocalStore(tmp_path / "objects"), bytes(16)
+    made = tmp_path / "objects" / "00" / "00"
+    made.mkdir(parents=True)
+    synced: list[Path] = []
+    for module in (files, local):
+        monkeypatch.setattr(module, "sync_folder", synced.append)
+    with store.draft(object_id) as draft:
+        draft.publish()
+    assert synced == [made.parent.parent, made.parent, made]
