@@ -201,10 +201,21 @@ class CommandUid(Base):
     revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"), primary_key=True)
 
 
+_IS_UNREPLICATED = text("replicated_at IS NULL")
+
+
 class StoredObject(Base):
     """A sealed object that holds an archived revision."""
 
     __tablename__ = "objects"
+    __table_args__ = (
+        Index(
+            "ix_objects_unreplicated",
+            "id",
+            sqlite_where=_IS_UNREPLICATED,
+            postgresql_where=_IS_UNREPLICATED,
+        ),
+    )
 
     id: Mapped[Row]
     object_id: Mapped[Digest] = mapped_column(unique=True)
@@ -214,6 +225,31 @@ class StoredObject(Base):
     model: Mapped[bytes | None] = mapped_column(LargeBinary)
     coding: Mapped[str]
     sealed_at: Mapped[Micros]
+    replicated_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When the replica was seen to hold it; NULL while it waits for that."""
+
+
+class ReplicaRemoval(Base):
+    """What left the store and is still to leave the replica."""
+
+    __tablename__ = "replica_removals"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    """``object`` or ``note``."""
+    file_id: Mapped[Digest] = mapped_column(primary_key=True)
+    since: Mapped[Micros]
+
+
+class ReplicaRead(Base):
+    """An object that had to be read from the replica, as the store's own would not do."""
+
+    __tablename__ = "replica_reads"
+
+    object_id: Mapped[Digest] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    """What the last fault was."""
+    reads: Mapped[int]
+    last_at: Mapped[Micros]
 
 
 class KnownNode(Base):

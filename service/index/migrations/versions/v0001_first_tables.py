@@ -29,6 +29,7 @@ def upgrade() -> None:
     _revisions()
     _command_uids()
     _objects()
+    _replica()
     _decisions()
     _holds()
     _deletions()
@@ -279,12 +280,40 @@ def _objects() -> None:
         sa.Column("model", sa.LargeBinary(), nullable=True),
         sa.Column("coding", sa.String(), nullable=False),
         sa.Column("sealed_at", sa.BigInteger(), nullable=False),
+        sa.Column("replicated_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["revision_id"], ["revisions.id"], name="fk_objects_revision_id"),
         sa.PrimaryKeyConstraint("id", name="pk_objects"),
         sa.UniqueConstraint("object_id", name="uq_objects_object_id"),
         sa.UniqueConstraint("revision_id", name="uq_objects_revision_id"),
     )
     op.create_index("ix_objects_key_id", "objects", ["key_id"], unique=False)
+    unreplicated = sa.text("replicated_at IS NULL")
+    op.create_index(
+        "ix_objects_unreplicated",
+        "objects",
+        ["id"],
+        unique=False,
+        sqlite_where=unreplicated,
+        postgresql_where=unreplicated,
+    )
+
+
+def _replica() -> None:
+    op.create_table(
+        "replica_removals",
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("file_id", sa.LargeBinary(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "file_id", name="pk_replica_removals"),
+    )
+    op.create_table(
+        "replica_reads",
+        sa.Column("object_id", sa.LargeBinary(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("reads", ROW, nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("object_id", name="pk_replica_reads"),
+    )
 
 
 def _decisions() -> None:
