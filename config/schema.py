@@ -25,6 +25,10 @@ Amount = Annotated[int, Field(ge=0)]
 AttributeNames = tuple[Annotated[str, StringConstraints(pattern=r"^\w+$")], ...]
 
 
+_VAULT_ADDRESS = r"^(|https://[^/@\s]+/?|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/?)$"
+"""The token is sent there: over TLS, or not beyond this machine."""
+
+
 class Section(BaseModel):
     """A table of the settings file: typed, immutable, without unknown keys."""
 
@@ -40,9 +44,34 @@ class Service(Section):
     receivers: Count
     workers: Count
     max_associations: Count
+    max_associations_per_peer: Count
+    max_half_open: Count
     check_called_ae: bool
     open_to_unknown_peers: bool
     shutdown_grace_s: Seconds
+
+
+class Tls(Section):
+    """DICOM over TLS."""
+
+    certificate: Path | None
+    key_file: Path | None
+    authorities: Path | None
+    require_client_certificate: bool
+    port: Port
+    plain: bool
+    min_version: Literal["1.2", "1.3"]
+    ciphers: str
+
+    @model_validator(mode="after")
+    def _whole(self) -> Tls:
+        if (self.certificate is None) != (self.key_file is None):
+            raise ValueError("certificate and key_file need each other")
+        if self.certificate is None and not self.plain:
+            raise ValueError("without a certificate there is no port but the plain one")
+        if self.certificate and self.require_client_certificate and not self.authorities:
+            raise ValueError("require_client_certificate needs authorities to check them by")
+        return self
 
 
 class Store(Section):
@@ -65,6 +94,25 @@ class Keys(Section):
         return self
 
 
+class Vault(Section):
+    """A key of Vault's transit engine as root secret."""
+
+    address: Annotated[str, StringConstraints(pattern=_VAULT_ADDRESS)]
+    mount: Annotated[str, StringConstraints(pattern=r"^[\w.-]+(/[\w.-]+)*$")]
+    key: Annotated[str, StringConstraints(pattern=r"^[\w.-]*$")]
+    namespace: Annotated[str, StringConstraints(pattern=r"^[\w./-]*$")]
+    token_file: Path | None
+    authorities: Path | None
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    attempts: Count
+
+    @model_validator(mode="after")
+    def _complete(self) -> Vault:
+        if self.address and not (self.key and self.token_file):
+            raise ValueError("an address needs a key and a token_file as well")
+        return self
+
+
 class Index(Section):
     """Which SQL database holds the index."""
 
@@ -76,10 +124,11 @@ class Receive(Section):
     """How instances are taken in."""
 
     journal_path: Path
-    max_pdu_bytes: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
+    max_pdu_bytes: Annotated[int, Field(ge=4096, le=1 << 24)]
     acse_timeout_s: Seconds
     dimse_timeout_s: Seconds
     network_timeout_s: Seconds
+    min_bytes_per_s: Amount
     min_free_bytes: Amount
 
 

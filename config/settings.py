@@ -34,10 +34,15 @@ SHORT_NAMES: Final = {
 
 _PATHS: Final = (
     ("store", "path"),
+    ("tls", "certificate"),
+    ("tls", "key_file"),
+    ("tls", "authorities"),
     ("receive", "journal_path"),
     ("keys", "passphrase_file"),
     ("keys", "key_file"),
     ("keys", "backup_path"),
+    ("vault", "token_file"),
+    ("vault", "authorities"),
 )
 # Docker-style links that Kubernetes sets for a service whose name begins with "radiolith":
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
@@ -59,8 +64,10 @@ class Settings(BaseSettings):
 
     home: Path
     service: schema.Service
+    tls: schema.Tls
     store: schema.Store
     keys: schema.Keys
+    vault: schema.Vault
     index: schema.Index
     receive: schema.Receive
     worker: schema.Worker

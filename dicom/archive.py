@@ -39,6 +39,10 @@ class Peer:
     calling_ae: str
     called_ae: str
     address: str
+    is_secure: bool = False
+    """Whether the association runs over TLS."""
+    certificate: bytes | None = None
+    """The certificate, DER, that the peer proved to be its own in the TLS handshake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Node:
     rights: frozenset[Right] = frozenset(Right)
     coerced: bool = False
     """Whether this node gets corrected attributes instead of the received bytes."""
+    tls: bool = False
+    """Whether associations with this node run over TLS, whoever opens them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from pydicom.sequence import Sequence
 
 from dicom.archive import ArchiveFault, Commitment, CommitmentItem, Node, Right
 from dicom.association import (
-    AssociateRequest,
     Association,
     AssociationFault,
     Command,
@@ -20,10 +19,10 @@ from dicom.association import (
     Message,
     ProposedContext,
     RoleSelection,
-    request_association,
 )
-from dicom.contexts import UNCOMPRESSED_LITTLE, user_information
+from dicom.contexts import UNCOMPRESSED_LITTLE
 from dicom.identifiers import encode_dataset, read_whole
+from dicom.requestor import associate
 from dicom.session import ServerOptions, Session
 from dicom.sop_classes import (
     STORAGE_COMMITMENT_PUSH_MODEL,
@@ -41,6 +40,10 @@ _FAILURES_EXIST = 2
 _POLL_SECONDS = 0.25
 """How often an idle association asks whether its report is due: a quarter of a second keeps a
 modality that waits for it waiting no longer than a person notices, at four questions a second."""
+
+_PROPOSED = ProposedContext(1, STORAGE_COMMITMENT_PUSH_MODEL, UNCOMPRESSED_LITTLE)
+_SCP = RoleSelection(STORAGE_COMMITMENT_PUSH_MODEL, scu=False, scp=True)
+"""What a report's association offers: we, its requestor, stay the SCP (PS3.4 J.3.3)."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -101,9 +104,7 @@ def send_commitment_report(commitment: Commitment, node: Node, options: ServerOp
         Whether the peer took it.
     """
     try:
-        association = request_association(
-            node.host, node.port, _association_request(node, options), options.timeouts
-        )
+        association = associate(node, (_PROPOSED,), options, (_SCP,))
     except AssociationFault as fault:
         _LOGGER.warning("commitment report to %s: %s", node.ae_title, fault)
         return False
@@ -166,13 +167,6 @@ def _report_here(session: Session, commitment: Commitment) -> None:
         session.reports[request.message_id or 0] = commitment
         encoded = encode_dataset(information, context.transfer_syntax)
         session.association.send(context.context_id, request, encoded)
-
-
-def _association_request(node: Node, options: ServerOptions) -> AssociateRequest:
-    context = ProposedContext(1, STORAGE_COMMITMENT_PUSH_MODEL, UNCOMPRESSED_LITTLE)
-    role = RoleSelection(STORAGE_COMMITMENT_PUSH_MODEL, scu=False, scp=True)
-    user = user_information(options.max_pdu, (role,))
-    return AssociateRequest(node.ae_title, options.ae_title, (context,), user)
 
 
 def _report(association: Association, commitment: Commitment, ae_title: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dicom.archive import StoredInstance
 from dicom.association import (
+    MAX_CONTEXTS,
     AssociateAccept,
     AssociateRequest,
     ContextAnswer,
@@ -35,9 +36,6 @@ from dicom.syntax import (
     STORED_SYNTAXES,
     encoding,
 )
-
-MAX_CONTEXTS = 128
-"""Presentation context ids are the odd numbers from 1 to 255 (PS3.8 9.3.2.2)."""
 
 UNCOMPRESSED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN)
 """Encodings of identifiers, best first."""
@@ -68,13 +66,20 @@ def user_information(max_length: int, roles: Sequence[RoleSelection] = ()) -> Us
 
 
 def negotiate(request: AssociateRequest, max_length: int) -> AssociateAccept:
-    """Answer each proposed context, at a cost that grows with the request alone."""
+    """Answer each proposed context, at a cost that grows with the request alone.
+
+    An identity that asks for it gets the positive response: whom it did not admit, the archive
+    has rejected already (PS3.7 D.3.3.7.2).
+    """
     roles = tuple(_answer_role(role) for role in request.user.roles)
+    identity = request.user.identity
+    is_accepted = identity is not None and identity.response_requested and bool(identity.username)
+    user = replace(user_information(max_length, roles), is_identity_accepted=is_accepted)
     return AssociateAccept(
         request.called_ae,
         request.calling_ae,
         tuple(_answer_context(context) for context in request.contexts),
-        user_information(max_length, roles),
+        user,
     )
 
 

@@ -12,15 +12,10 @@ from itertools import islice
 from pydicom.dataset import Dataset
 
 from dicom.archive import ArchiveFault, Node, Query, Right, StoredInstance
-from dicom.association import (
-    AssociateRequest,
-    Association,
-    AssociationFault,
-    Message,
-    request_association,
-)
-from dicom.contexts import StoragePlan, plan_storage, user_information
+from dicom.association import Association, AssociationFault, Message
+from dicom.contexts import StoragePlan, plan_storage
 from dicom.identifiers import encode_dataset, read_query
+from dicom.requestor import associate
 from dicom.session import Session
 from dicom.status import RetrieveStatus, Status
 from dicom.suboperations import Originator, StorageScu, Tally
@@ -86,7 +81,7 @@ def _send_plan(retrieval: _Retrieval, plan: StoragePlan, node: Node) -> None:
     if retrieval.is_cancelled:
         return
     try:
-        association = _open(retrieval.session, plan, node)
+        association = associate(node, plan.contexts, retrieval.session.options)
     except AssociationFault as fault:
         _LOGGER.warning("C-MOVE destination %s: %s", node.ae_title, fault)
         retrieval.fail(plan.instances)
@@ -99,14 +94,6 @@ def _send_plan(retrieval: _Retrieval, plan: StoragePlan, node: Node) -> None:
     if is_open:
         with suppress(AssociationFault):  # All responses are in: the release changes nothing.
             association.release()
-
-
-def _open(session: Session, plan: StoragePlan, node: Node) -> Association:
-    options = session.options
-    request = AssociateRequest(
-        node.ae_title, options.ae_title, plan.contexts, user_information(options.max_pdu)
-    )
-    return request_association(node.host, node.port, request, options.timeouts)
 
 
 def _send_over(

@@ -7,34 +7,27 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from dicom.archive import Archive, ArchiveFault, Peer
+from dicom.admission import Admission
+from dicom.archive import Archive, Peer
 from dicom.association import (
-    AssociateAccept,
-    AssociateReject,
-    AssociateRequest,
     Association,
     AssociationFault,
+    SecureTransport,
+    Transport,
     accept_association,
 )
-from dicom.association.negotiation import APPLICATION_CONTEXT
-from dicom.contexts import negotiate
+from dicom.limits import HalfOpen, Slots
 from dicom.services import serve
 from dicom.session import ServerOptions, Session
 
-__all__ = ["ServerOptions", "Stop", "bind", "serve_associations"]
+__all__ = ["Listener", "ServerOptions", "Stop", "bind", "serve_associations"]
 
 _BACKLOG = 128
 _STOP_POLL_SECONDS = 0.2
-
-_APPLICATION_CONTEXT_NOT_SUPPORTED = AssociateReject(1, 1, 2)
-_CALLING_AE_NOT_RECOGNIZED = AssociateReject(1, 1, 3)
-_CALLED_AE_NOT_RECOGNIZED = AssociateReject(1, 1, 7)
-_PROTOCOL_VERSION_NOT_SUPPORTED = AssociateReject(1, 2, 2)
-_LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
-_CANNOT_TELL = AssociateReject(2, 1, 1)
-"""Result, source and reason of A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -60,8 +53,18 @@ def bind(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=_BACKLOG)
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A port that associations come in at."""
+
+    socket: socket.socket
+    """Bound and listening; other processes may accept on it as well."""
+    is_secure: bool = False
+    """Whether TLS runs over what comes in; :attr:`ServerOptions.security` is needed then."""
+
+
 def serve_associations(
-    listener: socket.socket, archive: Archive, options: ServerOptions, stop: Stop
+    listeners: Sequence[Listener], archive: Archive, options: ServerOptions, stop: Stop
 ) -> None:
     """Serve every association that comes in, each in a thread, until ``stop`` is set.
 
@@ -69,18 +72,19 @@ def serve_associations(
     are aborted after that. An instance whose Success was not answered yet is forgotten then.
 
     Args:
-        listener: a bound, listening socket, which other processes may accept on as well.
+        listeners: where to accept.
         archive: called from the associations' threads.
         options: how to behave.
         stop: looked at several times a second.
     """
     receiver = _Receiver(archive, options)
-    listener.setblocking(False)
     with selectors.DefaultSelector() as selector:
-        selector.register(listener, selectors.EVENT_READ)
+        for listener in listeners:
+            listener.socket.setblocking(False)
+            selector.register(listener.socket, selectors.EVENT_READ, listener)
         while not stop.is_set():
-            if selector.select(_STOP_POLL_SECONDS):
-                receiver.accept(listener)
+            for key, _ in selector.select(_STOP_POLL_SECONDS):
+                receiver.accept(key.data)
     receiver.drain(time.monotonic() + options.grace_s)
 
 
@@ -93,26 +97,28 @@ class _Receiver:
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._associations: set[Association] = set()
+        self._half_open = HalfOpen(options.max_half_open)
+        self._slots = Slots(options.max_associations, options.max_associations_per_peer)
 
-    def accept(self, listener: socket.socket) -> None:
+    def accept(self, listener: Listener) -> None:
         """Take one connection and serve it in a thread of its own."""
         try:
-            connection, address = listener.accept()
+            connection, address = listener.socket.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return  # Another receiver took it, or the peer is gone.
         except OSError as error:
             _LOGGER.error("cannot accept a connection: %s", error.strerror)
             time.sleep(_STOP_POLL_SECONDS)  # Descriptors are used up: let some be closed.
             return
-        if len(self._threads) >= 2 * self._options.max_associations:
-            connection.close()  # Not even rejections are to pile up.
+        if len(self._threads) >= self._options.max_associations + 2 * self._options.max_half_open:
+            connection.close()  # Those that were ended have not all gone yet.
             return
-        thread = threading.Thread(
-            target=self._run, args=(connection, address[0]), name="association", daemon=True
-        )
-        with self._lock:
-            self._threads.add(thread)
-        thread.start()
+        try:
+            transport = self._transport(connection, listener)
+        except OSError:
+            connection.close()  # The peer is gone already.
+            return
+        self._start(transport, address[0])
 
     def drain(self, deadline: float) -> None:
         """Let running associations end until the deadline, then abort them."""
@@ -125,49 +131,40 @@ class _Receiver:
         for thread in tuple(self._threads):
             thread.join(_STOP_POLL_SECONDS)
 
-    def _run(self, connection: socket.socket, address: str) -> None:
+    def _transport(self, connection: socket.socket, listener: Listener) -> Transport:
+        if listener.is_secure and self._options.security is not None:
+            return SecureTransport(self._options.security.accept(connection))
+        return Transport(connection)
+
+    def _start(self, transport: Transport, address: str) -> None:
+        self._half_open.add(transport, address)
+        thread = threading.Thread(
+            target=self._run, args=(transport, address), name="association", daemon=True
+        )
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+
+    def _run(self, transport: Transport, address: str) -> None:
         try:
-            self._establish(connection, address)
+            self._establish(transport, address)
         except AssociationFault as fault:
             _LOGGER.info("association from %s ended: %s", address, fault)
         finally:
+            self._half_open.remove(transport)
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
-    def _establish(self, connection: socket.socket, address: str) -> None:
-        def answer(request: AssociateRequest) -> AssociateAccept | AssociateReject:
-            return self._answer(request, address)
-
-        established = accept_association(
-            connection, answer, self._options.max_pdu, self._options.timeouts
-        )
-        if established is not None:
-            association, request = established
-            self._serve(association, Peer(request.calling_ae, request.called_ae, address))
-
-    def _answer(self, request: AssociateRequest, address: str) -> AssociateAccept | AssociateReject:
-        try:
-            reject = self._objection(request, address)
-        except ArchiveFault as fault:
-            _LOGGER.error("the archive cannot tell whom it admits: %s", fault)
-            reject = _CANNOT_TELL
-        if reject is None:
-            return negotiate(request, self._options.max_pdu)
-        _LOGGER.warning("rejected %s from %s: %s", request.calling_ae, address, reject)
-        return reject
-
-    def _objection(self, request: AssociateRequest, address: str) -> AssociateReject | None:
-        if not request.protocol_version & 1:
-            return _PROTOCOL_VERSION_NOT_SUPPORTED
-        if request.application_context != APPLICATION_CONTEXT:
-            return _APPLICATION_CONTEXT_NOT_SUPPORTED
-        if self._options.check_called_ae and request.called_ae != self._options.ae_title:
-            return _CALLED_AE_NOT_RECOGNIZED
-        if not self._archive.admits(Peer(request.calling_ae, request.called_ae, address)):
-            return _CALLING_AE_NOT_RECOGNIZED
-        if len(self._associations) >= self._options.max_associations:
-            return _LOCAL_LIMIT_EXCEEDED
-        return None
+    def _establish(self, transport: Transport, address: str) -> None:
+        admission = Admission(self._archive, self._options, self._slots, transport, address)
+        with admission:
+            established = accept_association(
+                transport, admission.answer, self._options.max_pdu, self._options.timeouts
+            )
+            if established is not None:
+                self._half_open.remove(transport)
+                association, request = established
+                self._serve(association, admission.peer(request))
 
     def _serve(self, association: Association, peer: Peer) -> None:
         with self._lock:

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from dicom.archive import Archive, ArchiveFault, Commitment, Peer, Right
+from dicom.archive import Archive, ArchiveFault, Commitment, Node, Peer, Right
 from dicom.association import Association, Message, Timeouts
 from dicom.elements import Buffer
 from dicom.status import Status
+
+
+class Security(Protocol):
+    """Puts TLS over connections. Safe to use from several threads."""
+
+    def accept(self, connection: socket.socket) -> ssl.SSLSocket:
+        """Take over a connection that came in; its handshake is still to be done.
+
+        Raises:
+            OSError: the peer is gone already.
+        """
+
+    def connect(self, node: Node, connection: socket.socket) -> ssl.SSLSocket:
+        """Take over a connection to a node and do the handshake, within the socket's timeout.
+
+        Raises:
+            OSError: the handshake failed, or this is not the node that was meant.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +42,10 @@ class ServerOptions:
     """Longest P-DATA-TF taken, bytes; the longest that DCMTK sends."""
     max_associations: int = 64
     """Associations that one receiver process serves at once."""
+    max_associations_per_peer: int = 64
+    """How many of them one AE title at one address may have."""
+    max_half_open: int = 64
+    """Connections without an association yet that one receiver process holds at once."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     grace_s: float = 30.0
     """Seconds that running associations get to end when the server stops."""
@@ -28,6 +53,8 @@ class ServerOptions:
     """Least seconds between two Pending responses of one C-MOVE or C-GET."""
     prefetch: int = 4
     """Instances announced to the archive ahead of the one that is sent."""
+    security: Security | None = None
+    """TLS, None where it is not set up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from dicom.association.faults import (
     ProtocolFault,
     TimedOut,
 )
+from dicom.association.identity import IdentityType, UserIdentity
 from dicom.association.negotiation import (
+    MAX_CONTEXTS,
     AssociateAccept,
     AssociateReject,
     AssociateRequest,
@@ -26,8 +28,10 @@ from dicom.association.negotiation import (
     RoleSelection,
     UserInformation,
 )
+from dicom.association.transport import SecureTransport, Transport
 
 __all__ = [
+    "MAX_CONTEXTS",
     "AssociateAccept",
     "AssociateReject",
     "AssociateRequest",
@@ -40,13 +44,17 @@ __all__ = [
     "Context",
     "ContextAnswer",
     "ContextResult",
+    "IdentityType",
     "Message",
     "PeerAborted",
     "ProposedContext",
     "ProtocolFault",
     "RoleSelection",
+    "SecureTransport",
     "TimedOut",
     "Timeouts",
+    "Transport",
+    "UserIdentity",
     "UserInformation",
     "accept_association",
     "request_association",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +16,7 @@ from dicom.association.faults import (
     AssociationFault,
     PeerAborted,
     ProtocolFault,
+    TimedOut,
 )
 from dicom.association.pdu import PduStream, PduType
 from dicom.elements import Buffer
@@ -41,6 +43,9 @@ class Timeouts:
     """For the next fragment of a message under way, and for a response."""
     idle: float | None = 600.0
     """For the next request on an association."""
+    min_rate: float = 0.0
+    """Bytes a second: what a message that has been waited for longer than ``dimse`` must have come
+    at on average, so that sending it one byte at a time holds no association for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,28 @@ class _Pdv(NamedTuple):
     data: memoryview
 
 
+class _Pace:
+    """How fast the message under way comes in; the time spent on its bytes here doesn't count."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._waited = 0.0
+        self._received = 0
+
+    def count(self, waited: float, received: int) -> None:
+        """Take one more fragment.
+
+        Raises:
+            TimedOut: the message has been slower than it may be, for longer than it may be.
+        """
+        self._waited += waited
+        self._received += received
+        patience, rate = self._timeouts.dimse, self._timeouts.min_rate
+        is_late = patience is not None and self._waited > patience
+        if is_late and self._received < rate * self._waited:
+            raise TimedOut(f"a message slower than {rate:.0f} bytes a second")
+
+
 class Association:
     """One association, used by one thread; :meth:`shut_down` may be called from any."""
 
@@ -89,6 +116,7 @@ class Association:
         self._dataset_context: int | None = None
         self._cancelled: set[int] = set()
         self._message_ids = count()
+        self._pace = _Pace(timeouts)
 
     def next_message_id(self) -> int:
         """Give a Message ID for a request of our own, 1 to 65535."""
@@ -120,7 +148,7 @@ class Association:
             AssociationFault: the association ended before the last fragment.
         """
         while self._dataset_context is not None:
-            pdv = self._next_pdv(self._timeouts.dimse)
+            pdv = self._continuation()
             if pdv is None or pdv.is_command or pdv.context_id != self._dataset_context:
                 raise ProtocolFault("a dataset cut short", AbortReason.UNEXPECTED_PDU)
             if pdv.is_last:
@@ -227,16 +255,16 @@ class Association:
 
     def _receive(self, timeout: float | None) -> Message | None:
         data = bytearray()
-        while True:
-            pdv = self._next_pdv(timeout)
-            if pdv is None:
-                return None
+        pdv = self._next_pdv(timeout)
+        self._pace = _Pace(self._timeouts)
+        while pdv is not None:
             if not pdv.is_command or len(data) > MAX_COMMAND_LENGTH:
                 raise ProtocolFault("not a command set", AbortReason.UNEXPECTED_PDU)
             data += pdv.data
             if pdv.is_last:
                 return self._message(pdv.context_id, decode_command(bytes(data)))
-            timeout = self._timeouts.dimse
+            pdv = self._continuation()
+        return None
 
     def _message(self, context_id: int, command: Command) -> Message:
         context = self.contexts.get(context_id)
@@ -250,6 +278,13 @@ class Association:
             raise ProtocolFault("a message while another is served", AbortReason.UNEXPECTED_PDU)
         if message.command.message_id_responded is not None:
             self._cancelled.add(message.command.message_id_responded)
+
+    def _continuation(self) -> _Pdv | None:
+        """Wait for the next fragment of the message under way, which must keep its pace."""
+        began = time.monotonic()
+        pdv = self._next_pdv(self._timeouts.dimse)
+        self._pace.count(time.monotonic() - began, len(pdv.data) if pdv else 0)
+        return pdv
 
     def _next_pdv(self, timeout: float | None) -> _Pdv | None:
         while not self._body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 
 from dicom.association.association import Association, Context, Timeouts
@@ -24,20 +25,23 @@ from dicom.association.negotiation import (
     decode_request,
 )
 from dicom.association.pdu import PduStream, PduType
+from dicom.association.transport import SecureTransport, Transport
 
 Answer = Callable[[AssociateRequest], AssociateAccept | AssociateReject]
+Secure = Callable[[socket.socket], ssl.SSLSocket]
+"""Puts TLS over a connected socket and does the handshake; raises OSError where that fails."""
 
 
 def accept_association(
-    connection: socket.socket, answer: Answer, max_length: int, timeouts: Timeouts
+    transport: Transport, answer: Answer, max_length: int, timeouts: Timeouts
 ) -> tuple[Association, AssociateRequest] | None:
     """Wait for an A-ASSOCIATE-RQ on a new connection and answer it.
 
     Args:
-        connection: an accepted connection; closed unless an association is returned.
+        transport: an accepted connection; closed unless an association is returned.
         answer: decides on the request.
         max_length: longest P-DATA-TF taken, as the answer states it.
-        timeouts: ``acse`` bounds the wait for the request.
+        timeouts: ``acse`` bounds the TLS handshake, and the wait for the request.
 
     Returns:
         The association and the request it came from, or None when it was rejected.
@@ -45,7 +49,8 @@ def accept_association(
     Raises:
         AssociationFault: no valid request came.
     """
-    stream = PduStream(connection, max_length)
+    transport.handshake(timeouts.acse)
+    stream = PduStream(transport, max_length)
     try:
         request = _read_request(stream, timeouts)
         reply = answer(request)
@@ -61,19 +66,20 @@ def accept_association(
 
 
 def request_association(
-    host: str, port: int, request: AssociateRequest, timeouts: Timeouts
+    host: str,
+    port: int,
+    request: AssociateRequest,
+    timeouts: Timeouts,
+    secure: Secure | None = None,
 ) -> Association:
-    """Connect to a peer and open an association with it.
+    """Connect to a peer, over TLS where ``secure`` puts it there, and open an association.
 
     Raises:
         AssociationRejected: the peer refused.
-        AssociationFault: the peer could not be reached, or did not answer as it should.
+        AssociationFault: the peer could not be reached, did not prove who it is, or did not answer
+            as it should.
     """
-    try:
-        connection = socket.create_connection((host, port), timeouts.connect)
-    except OSError as error:
-        raise ConnectionLost(f"cannot connect: {error.strerror or 'unknown host'}") from error
-    stream = PduStream(connection, request.user.max_length)
+    stream = PduStream(_connect(host, port, timeouts, secure), request.user.max_length)
     try:
         stream.write(request.encode(), timeout=timeouts.acse)
         accept = _read_accept(stream, timeouts)
@@ -81,6 +87,20 @@ def request_association(
         stream.abort(fault)
         raise
     return Association(stream, _agreed(request, accept), accept.user.max_length, timeouts)
+
+
+def _connect(host: str, port: int, timeouts: Timeouts, secure: Secure | None) -> Transport:
+    try:
+        connection = socket.create_connection((host, port), timeouts.connect)
+    except OSError as error:
+        raise ConnectionLost(f"cannot connect: {error.strerror or 'unknown host'}") from error
+    if secure is None:
+        return Transport(connection)
+    try:
+        return SecureTransport(secure(connection))
+    except OSError as error:
+        connection.close()
+        raise ConnectionLost(f"TLS handshake failed: {error.strerror or 'too slow'}") from error
 
 
 def _read_request(stream: PduStream, timeouts: Timeouts) -> AssociateRequest:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from dicom.association.faults import AssociationFault, ProtocolFault
+from dicom.association.identity import ACCEPTED, UserIdentity, decode_identity
 from dicom.association.pdu import PduType, encode_pdu
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -19,6 +20,9 @@ _LENGTH = struct.Struct(">L")
 _UID_LENGTH = struct.Struct(">H")
 _PROTOCOL_VERSION = 1
 _LONGEST_ITEM = 0xFFFF
+
+MAX_CONTEXTS = 128
+"""Presentation context ids are the odd numbers from 1 to 255 (PS3.8 9.3.2.2)."""
 
 
 class Item(IntEnum):
@@ -34,6 +38,8 @@ class Item(IntEnum):
     IMPLEMENTATION_CLASS_UID = 0x52
     ROLE_SELECTION = 0x54
     IMPLEMENTATION_VERSION_NAME = 0x55
+    USER_IDENTITY = 0x58
+    USER_IDENTITY_RESPONSE = 0x59
 
 
 class ContextResult(IntEnum):
@@ -82,6 +88,10 @@ class UserInformation:
     implementation_class_uid: str = ""
     implementation_version_name: str = ""
     roles: tuple[RoleSelection, ...] = ()
+    identity: UserIdentity | None = None
+    """Who uses the requestor; in a request only."""
+    is_identity_accepted: bool = False
+    """Whether the acceptor confirms the identity; in an answer only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +147,12 @@ def decode_request(body: memoryview) -> AssociateRequest:
         ProtocolFault: it is cut short, or its items' lengths do not fit.
     """
     version, called, calling = _decode_fixed(body)
-    contexts, user, application = [], UserInformation(), ""
+    contexts: list[ProposedContext] = []
+    user, application = UserInformation(), ""
     for kind, value in _items(body[_FIXED.size :]):
         if kind == Item.PROPOSED_CONTEXT:
+            if len(contexts) == MAX_CONTEXTS:
+                raise ProtocolFault(f"more than {MAX_CONTEXTS} presentation contexts")
             contexts.append(_decode_proposal(value))
         elif kind == Item.USER_INFORMATION:
             user = _decode_user(value)
@@ -193,14 +206,16 @@ def _encode_answer(context: ContextAnswer) -> bytes:
 
 
 def _encode_user(user: UserInformation) -> bytes:
-    roles = b"".join(_encode_role(role) for role in user.roles)
-    return _item(
-        Item.USER_INFORMATION,
-        _item(Item.MAXIMUM_LENGTH, _LENGTH.pack(user.max_length))
-        + _item(Item.IMPLEMENTATION_CLASS_UID, user.implementation_class_uid.encode("ascii"))
-        + roles
-        + _item(Item.IMPLEMENTATION_VERSION_NAME, user.implementation_version_name.encode("ascii")),
+    version = user.implementation_version_name.encode("ascii")
+    items = (
+        _item(Item.MAXIMUM_LENGTH, _LENGTH.pack(user.max_length)),
+        _item(Item.IMPLEMENTATION_CLASS_UID, user.implementation_class_uid.encode("ascii")),
+        *(_encode_role(role) for role in user.roles),
+        _item(Item.IMPLEMENTATION_VERSION_NAME, version),
+        _item(Item.USER_IDENTITY, user.identity.encode()) if user.identity else b"",
+        _item(Item.USER_IDENTITY_RESPONSE, ACCEPTED) if user.is_identity_accepted else b"",
     )
+    return _item(Item.USER_INFORMATION, b"".join(items))
 
 
 def _encode_role(role: RoleSelection) -> bytes:
@@ -247,7 +262,8 @@ def _context_head(value: memoryview) -> tuple[int, int]:
 
 
 def _decode_user(value: memoryview) -> UserInformation:
-    max_length, class_uid, version, roles = 0, "", "", []
+    max_length, class_uid, version = 0, "", ""
+    roles, identity, is_accepted = [], None, False
     for kind, data in _items(value):
         if kind == Item.MAXIMUM_LENGTH:
             max_length = _decode_max_length(data)
@@ -257,7 +273,11 @@ def _decode_user(value: memoryview) -> UserInformation:
             version = _text(data)
         elif kind == Item.ROLE_SELECTION:
             roles.append(_decode_role(data))
-    return UserInformation(max_length, class_uid, version, tuple(roles))
+        elif kind == Item.USER_IDENTITY:
+            identity = decode_identity(data)
+        elif kind == Item.USER_IDENTITY_RESPONSE:
+            is_accepted = True
+    return UserInformation(max_length, class_uid, version, tuple(roles), identity, is_accepted)
 
 
 def _decode_max_length(data: memoryview) -> int:

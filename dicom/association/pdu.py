@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import select
-import socket
 import struct
 import time
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from dicom.association.faults import (
     ProtocolFault,
     TimedOut,
 )
+from dicom.association.transport import Transport
 from dicom.elements import Buffer
 
 _HEADER = struct.Struct(">BxL")
@@ -30,7 +29,7 @@ MAX_ASSOCIATE_LENGTH = 1 << 20
 MAX_FRAGMENT = 1 << 18
 """Longest fragment sent, whatever the peer allows: bounds the copies of a send."""
 
-_DRAIN_SECONDS = 1.0
+_ABORT_SECONDS = 1.0
 _IS_COMMAND = 1
 _IS_LAST = 2
 
@@ -92,16 +91,14 @@ class PduStream:
     One thread at a time may read; :meth:`shut_down` may be called from any.
     """
 
-    def __init__(self, connection: socket.socket, max_length: int) -> None:
-        """Take over a connected socket.
+    def __init__(self, transport: Transport, max_length: int) -> None:
+        """Take over a connection.
 
         Args:
-            connection: closed by :meth:`close`.
+            transport: closed by :meth:`close`.
             max_length: longest P-DATA-TF PDU taken, in bytes after the PDU header.
         """
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._connection = connection
+        self._transport = transport
         self._max_length = max_length
         self._buffer = memoryview(bytearray(max_length + _HEADER.size))
         self._start = 0
@@ -111,7 +108,8 @@ class PduStream:
         """Wait for one PDU.
 
         Args:
-            timeout: seconds the peer may stay silent, None for ever.
+            timeout: seconds in which its first byte must come, and again all others: who sends
+                them one by one is not waited for. None waits for ever.
 
         Returns:
             The PDU's type, and its body, which is valid until the next call.
@@ -119,66 +117,44 @@ class PduStream:
         Raises:
             ProtocolFault: an unknown type, or a length over what this type may have.
             ConnectionLost: the connection ended.
-            TimedOut: nothing came in time.
+            TimedOut: it did not come in time.
         """
         try:
-            self._connection.settimeout(timeout)
-            kind, length = _HEADER.unpack(self._take(_HEADER.size))
-            return self._checked(kind, length), self._take(length)
+            self._hold(1, _deadline(timeout))
+            deadline = _deadline(timeout)
+            kind, length = _HEADER.unpack(self._take(_HEADER.size, deadline))
+            return self._checked(kind, length), self._take(length, deadline)
         except TimeoutError:
-            raise TimedOut(f"nothing received for {timeout} s") from None
+            raise TimedOut(f"no whole PDU received for {timeout} s") from None
         except OSError as error:
             raise ConnectionLost(f"receiving failed: {error.strerror}") from error
 
     def pending(self) -> bool:
         """Whether the peer has sent something that was not read yet."""
-        if self._end > self._start:
-            return True
-        poller = select.poll()
-        poller.register(self._connection, select.POLLIN)
-        return bool(poller.poll(0))
+        return self.wait(0)
 
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds for the peer to send something."""
-        if self._end > self._start:
-            return True
-        poller = select.poll()
-        poller.register(self._connection, select.POLLIN)
-        return bool(poller.poll(timeout * 1000))
+        return self._end > self._start or self._transport.wait(timeout)
 
     def write(self, *parts: Buffer, timeout: float | None) -> None:
         """Send all parts.
 
         Raises:
             ConnectionLost: the connection ended.
-            TimedOut: the peer took nothing for ``timeout`` seconds.
+            TimedOut: the peer did not take them in ``timeout`` seconds.
         """
         try:
-            self._connection.settimeout(timeout)
-            sent = self._connection.sendmsg(parts)
-            if sent < sum(memoryview(part).nbytes for part in parts):
-                self._connection.sendall(memoryview(b"".join(parts))[sent:])
+            self._transport.set_timeout(timeout)
+            self._transport.send(parts)
         except TimeoutError:
             raise TimedOut(f"nothing taken for {timeout} s") from None
         except OSError as error:
             raise ConnectionLost(f"sending failed: {error.strerror}") from error
 
     def close(self) -> None:
-        """Close the connection, letting the peer read what was sent last.
-
-        Closing with unread bytes would reset the connection and could take an A-ABORT or
-        A-ASSOCIATE-RJ away from the peer; so its bytes are thrown away for a moment first.
-        """
-        deadline = time.monotonic() + _DRAIN_SECONDS
-        try:
-            self._connection.shutdown(socket.SHUT_WR)
-            self._connection.settimeout(_DRAIN_SECONDS)
-            while self._connection.recv_into(self._buffer) and time.monotonic() < deadline:
-                continue
-        except OSError:
-            return  # The peer is gone already: there is nobody to be polite to.
-        finally:
-            self._connection.close()
+        """Close the connection, letting the peer read what was sent last."""
+        self._transport.close()
 
     def abort(self, fault: AssociationFault | None = None) -> None:
         """Send an A-ABORT and close the connection.
@@ -190,7 +166,7 @@ class PduStream:
         if isinstance(fault, ProtocolFault):
             message = provider_abort(fault.reason)
         try:
-            self.write(message, timeout=_DRAIN_SECONDS)
+            self.write(message, timeout=_ABORT_SECONDS)
         except AssociationFault:
             return  # The connection is gone: there is nobody left to be told.
         finally:
@@ -198,10 +174,7 @@ class PduStream:
 
     def shut_down(self) -> None:
         """End the connection from another thread: its reader gets :class:`ConnectionLost`."""
-        try:
-            self._connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # Not connected any more, which is what was asked for.
+        self._transport.shut_down()
 
     def _checked(self, kind: int, length: int) -> PduType:
         if kind not in PduType.__members__.values():
@@ -212,19 +185,20 @@ class PduStream:
             raise ProtocolFault(f"a PDU of {length} bytes, over the limit of {limit}")
         return PduType(kind)
 
-    def _take(self, count: int) -> memoryview:
-        if self._end - self._start < count:
-            self._fill(count)
+    def _take(self, count: int, deadline: float | None) -> memoryview:
+        self._hold(count, deadline)
         view = self._buffer[self._start : self._start + count]
         self._start += count
         return view
 
-    def _fill(self, count: int) -> None:
+    def _hold(self, count: int, deadline: float | None) -> None:
+        """Receive until ``count`` bytes are there that were not taken yet."""
         held = self._end - self._start
-        if self._start + count > len(self._buffer):
+        if held < count and self._start + count > len(self._buffer):
             self._make_room(held, count)
         while self._end - self._start < count:
-            received = self._connection.recv_into(self._buffer[self._end :])
+            self._transport.set_timeout(_left(deadline))
+            received = self._transport.receive_into(self._buffer[self._end :])
             if not received:
                 raise ConnectionLost("closed by the peer")
             self._end += received
@@ -235,3 +209,21 @@ class PduStream:
             self._buffer = memoryview(bytearray(count))
         self._buffer[:held] = kept
         self._start, self._end = 0, held
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _left(deadline: float | None) -> float | None:
+    """Give the seconds until a deadline.
+
+    Raises:
+        TimeoutError: it has passed; a timeout of 0 would make the socket non-blocking.
+    """
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

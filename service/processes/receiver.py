@@ -7,18 +7,18 @@ codec: what needs decoding it asks of the workers (:mod:`service.processes.decod
 from __future__ import annotations
 
 import os
-import socket
+from collections.abc import Sequence
 
 from config.settings import Settings
-from dicom.server import serve_associations
+from dicom.server import Listener, serve_associations
 from service.archive import ServiceArchive
 from service.home import Home
 from service.options import server_options
 from service.processes.lifeline import follow
 
 
-def receive(settings: Settings, listener: socket.socket, end: int, tell: int) -> None:
-    """Serve associations on ``listener`` until the lifeline ``end`` says to stop.
+def receive(settings: Settings, listeners: Sequence[Listener], end: int, tell: int) -> None:
+    """Serve associations on ``listeners`` until the lifeline ``end`` says to stop.
 
     One byte is written to the descriptor ``tell`` when the archive is open.
     """
@@ -26,4 +26,4 @@ def receive(settings: Settings, listener: socket.socket, end: int, tell: int) ->
     with Home(settings) as home, ServiceArchive(home) as archive:
         home.keys.open()
         os.write(tell, b"r")
-        serve_associations(listener, archive, server_options(settings), stop)
+        serve_associations(listeners, archive, server_options(settings), stop)

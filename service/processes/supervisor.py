@@ -27,8 +27,8 @@ from typing import Final
 import structlog
 
 from config.settings import Settings, load
-from dicom.server import bind
-from service import logs
+from dicom.server import Listener, bind
+from service import logs, tls
 from service.errors import IoFault, Unknown
 from service.home import KEYRING, Home, Overrides, root_secret, run_folder, serving
 from service.keys import KeyStore
@@ -58,7 +58,8 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
     Args:
         path: the archive's folder.
         overrides: settings from flags, over those of file and environment.
-        announce: told one line, ``listening on HOST:PORT as AET``, when associations are accepted.
+        announce: told a line for each port, ``listening on HOST:PORT as AET``, with `` over TLS``
+            behind it where that is so, when associations are accepted.
 
     Returns:
         Whether every process ended by itself when asked.
@@ -72,21 +73,22 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
     settings = load(path, overrides)
     logs.configure(settings.log.level, settings.log.format, settings.log.phi)
     _check_keys(settings)
+    tls.security(settings)
     run = run_folder(settings)
     stopping = _Signals()
-    with serving(settings, _LOCK_S) as lock, _bound(settings) as listener:
+    with serving(settings, _LOCK_S) as lock, _bound(settings) as listeners:
         _in_own_process(recover, settings)
         with decode_server.listen(run / "decode.sock") as decoding:
             children = Children()
             try:
-                _start(children, settings, listener, (decoding.fileno(), lock))
-                host, port = listener.getsockname()[:2]
-                announce(f"listening on {host}:{port} as {settings.service.ae_title}")
+                _start(children, settings, listeners, (decoding.fileno(), lock))
+                for listener in listeners:
+                    announce(_line(settings, listener))
                 while not stopping.asked:
                     time.sleep(_LOOK_S)
                     children.mend()
             finally:
-                listener.close()
+                _close(listeners)
                 ended = children.stop(settings.service.shutdown_grace_s)
     return ended
 
@@ -96,9 +98,8 @@ def _check_keys(settings: Settings) -> None:
     keyring = settings.home / KEYRING
     if not keyring.exists():
         raise Unknown(f"no archive in {settings.home}: run radiolith init")
-    _log.info(
-        "keyring opened", key=KeyStore(keyring, root_secret(settings)).keyring.active.key_id.hex()
-    )
+    keys = KeyStore(keyring, root_secret(settings, asks=False))
+    _log.info("keyring opened", key=keys.keyring.active.key_id.hex())
 
 
 class _Signals:
@@ -113,20 +114,41 @@ class _Signals:
         self.asked = True
 
 
+def _line(settings: Settings, listener: Listener) -> str:
+    host, port = listener.socket.getsockname()[:2]
+    how = " over TLS" if listener.is_secure else ""
+    return f"listening on {host}:{port} as {settings.service.ae_title}{how}"
+
+
 @contextmanager
-def _bound(settings: Settings) -> Iterator[socket.socket]:
-    """Bind the port; receivers of a supervisor that was killed may hold it for a moment."""
+def _bound(settings: Settings) -> Iterator[Sequence[Listener]]:
+    """Bind the ports, the plain one first."""
+    listeners: list[Listener] = []
+    try:
+        if settings.tls.plain:
+            listeners.append(Listener(_bind(settings, settings.service.port)))
+        if settings.tls.certificate is not None:
+            listeners.append(Listener(_bind(settings, settings.tls.port), is_secure=True))
+        yield listeners
+    finally:
+        _close(listeners)
+
+
+def _close(listeners: Sequence[Listener]) -> None:
+    for listener in listeners:
+        listener.socket.close()
+
+
+def _bind(settings: Settings, port: int) -> socket.socket:
+    """Bind a port; receivers of a supervisor that was killed may hold it for a moment."""
     deadline = time.monotonic() + _BIND_S
     while True:
         try:
-            listener = bind(settings.service.host, settings.service.port)
-            break
+            return bind(settings.service.host, port)
         except OSError:
             if time.monotonic() > deadline:
                 raise
         time.sleep(_LOOK_S)
-    with listener:
-        yield listener
 
 
 def _in_own_process(task: Callable[[Home], object], settings: Settings) -> None:
@@ -152,13 +174,16 @@ def _in_own_process(task: Callable[[Home], object], settings: Settings) -> None:
 
 
 def _start(
-    children: Children, settings: Settings, listener: socket.socket, shared: tuple[int, int]
+    children: Children,
+    settings: Settings,
+    listeners: Sequence[Listener],
+    shared: tuple[int, int],
 ) -> None:
     """Start every process and wait until each receiver accepts associations."""
     ready, tell = os.pipe()
     for number in range(settings.service.receivers):
-        children.add(f"receiver {number}", _receiver(settings, listener, tell))
-    children.add("housekeeper", _housekeeper(settings, listener))
+        children.add(f"receiver {number}", _receiver(settings, listeners, tell))
+    children.add("housekeeper", _housekeeper(settings, listeners))
     for number in range(settings.service.workers):
         name = f"worker {number} of {socket.gethostname()}"
         children.add(name, _worker(settings, shared, name))
@@ -166,19 +191,19 @@ def _start(
 
 
 def _receiver(
-    settings: Settings, listener: socket.socket, tell: int
+    settings: Settings, listeners: Sequence[Listener], tell: int
 ) -> Callable[[int, Sequence[Lifeline]], Running]:
     def start(end: int, siblings: Sequence[Lifeline]) -> Running:
-        return forked(lambda end: receive(settings, listener, end, tell), end, siblings)
+        return forked(lambda end: receive(settings, listeners, end, tell), end, siblings)
 
     return start
 
 
 def _housekeeper(
-    settings: Settings, listener: socket.socket
+    settings: Settings, listeners: Sequence[Listener]
 ) -> Callable[[int, Sequence[Lifeline]], Running]:
     def main(end: int) -> None:
-        listener.close()
+        _close(listeners)
         keep_house(settings, end)
 
     return lambda end, siblings: forked(main, end, siblings)

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from dicom.association import Timeouts
-from dicom.server import ServerOptions, bind, serve_associations
+from dicom.server import Listener, ServerOptions, bind, serve_associations
 from tests.dicom_net.memory_archive import MemoryArchive
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -37,7 +37,7 @@ def serving(archive: MemoryArchive, options: ServerOptions = OPTIONS) -> Iterato
     with bind("127.0.0.1", 0) as listener:
         stop = threading.Event()
         server = threading.Thread(
-            target=serve_associations, args=(listener, archive, options, stop)
+            target=serve_associations, args=([Listener(listener)], archive, options, stop)
         )
         server.start()
 

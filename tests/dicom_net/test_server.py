@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from dicom.server import bind, serve_associations
+from dicom.server import Listener, bind, serve_associations
 from dicom.sop_classes import VERIFICATION
 from tests.dicom_net.conftest import CT, OPTIONS, serving
 from tests.dicom_net.memory_archive import MemoryArchive
@@ -52,7 +52,10 @@ def test_forked_processes_share_one_socket() -> None:
     with bind("127.0.0.1", 0) as listener:
         stop = fork.Event()
         processes = [
-            fork.Process(target=serve_associations, args=(listener, MemoryArchive(), OPTIONS, stop))
+            fork.Process(
+                target=serve_associations,
+                args=([Listener(listener)], MemoryArchive(), OPTIONS, stop),
+            )
             for _ in range(2)
         ]
         for process in processes:
