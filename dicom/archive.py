@@ -43,6 +43,8 @@ class Peer:
     """Whether the association runs over TLS."""
     certificate: bytes | None = None
     """The certificate, DER, that the peer proved to be its own in the TLS handshake."""
+    user: str = ""
+    """The username that the requestor states (PS3.7 D.3.3.7); proven where a passcode came too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,15 @@ class Node:
     """Whether this node gets corrected attributes instead of the received bytes."""
     tls: bool = False
     """Whether associations with this node run over TLS, whoever opens them."""
+    certificate: str = ""
+    """The only certificate by which this node proves who it is, by its SHA-256 fingerprint or its
+    subject (RFC 4514); empty: any that a trusted authority vouches for."""
+    sources: tuple[str, ...] = ()
+    """Networks that it may call from (CIDR); empty: its host alone."""
+    destinations: tuple[str, ...] = ()
+    """AE titles that it may have instances moved to, ``*`` for all nodes; empty: its own alone."""
+    users: tuple[str, ...] = ()
+    """Usernames of which it must prove one, by a passcode; empty: it need not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import delete, insert, select
 
 from dicom.archive import Node, Right
@@ -25,6 +27,11 @@ class Nodes:
             "port": node.port,
             "rights": ",".join(sorted(right.value for right in node.rights)),
             "coerced": node.coerced,
+            "tls": node.tls,
+            "certificate": node.certificate,
+            "sources": json.dumps(node.sources),
+            "destinations": json.dumps(node.destinations),
+            "users": json.dumps(node.users),
         }
         with self._database.write() as connection:
             connection.execute(delete(KnownNode).where(KnownNode.ae_title == values["ae_title"]))
@@ -61,4 +68,15 @@ class Nodes:
 
 def _node(row: AnyRow) -> Node:
     rights = frozenset(Right(name) for name in row.rights.split(",") if name)
-    return Node(row.ae_title, row.host, row.port, rights, row.coerced)
+    return Node(
+        row.ae_title,
+        row.host,
+        row.port,
+        rights,
+        coerced=row.coerced,
+        tls=row.tls,
+        certificate=row.certificate,
+        sources=tuple(json.loads(row.sources)),
+        destinations=tuple(json.loads(row.destinations)),
+        users=tuple(json.loads(row.users)),
+    )

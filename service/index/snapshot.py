@@ -9,7 +9,7 @@ from typing import Final
 
 from service.errors import IndexFault
 
-CARRIED: Final = ("nodes", "commitments", "commitment_items", "trail", "trail_head")
+CARRIED: Final = ("nodes", "users", "commitments", "commitment_items", "trail", "trail_head")
 """Tables that nothing sealed could restore. Corrections and decisions have notes of their own."""
 
 _COMMAND_UIDS: Final = """

@@ -263,6 +263,23 @@ class KnownNode(Base):
     rights: Mapped[str]
     """Values of :class:`dicom.archive.Right`, comma-separated."""
     coerced: Mapped[bool]
+    tls: Mapped[bool]
+    certificate: Mapped[Uid]
+    """SHA-256 fingerprint or subject; empty where none is asked for."""
+    sources: Mapped[Json]
+    """Networks that it may call from, as a list; so are the two that follow."""
+    destinations: Mapped[Json]
+    users: Mapped[Json]
+
+
+class KnownUser(Base):
+    """A user of peers, and the hash of their passcode."""
+
+    __tablename__ = "users"
+
+    username: Mapped[Uid] = mapped_column(primary_key=True)
+    salt: Mapped[Digest]
+    hash: Mapped[Digest]
 
 
 class CommitmentRequest(Base):

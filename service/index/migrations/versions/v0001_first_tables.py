@@ -19,6 +19,7 @@ def upgrade() -> None:
     _commitments()
     _corrections()
     _nodes()
+    _users()
     _patients()
     _trail()
     _trail_head()
@@ -77,7 +78,22 @@ def _nodes() -> None:
         sa.Column("port", ROW, nullable=False),
         sa.Column("rights", sa.String(), nullable=False),
         sa.Column("coerced", sa.Boolean(), nullable=False),
+        sa.Column("tls", sa.Boolean(), nullable=False),
+        sa.Column("certificate", TEXT, nullable=False),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("destinations", sa.Text(), nullable=False),
+        sa.Column("users", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("ae_title", name="pk_nodes"),
+    )
+
+
+def _users() -> None:
+    op.create_table(
+        "users",
+        sa.Column("username", TEXT, nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("username", name="pk_users"),
     )
 
 
