@@ -15,15 +15,18 @@ import structlog
 
 from codec import CodecError, Predictor, encode_frame
 from dicom.attributes import read_attributes
-from dicom.cut import cut
+from dicom.cut import Cut, NeedMore, cut
 from service.errors import Altered, DataFault, StoreFault, Undecodable
 from service.failpoints import failpoint
+from service.head import FIRST_LOOK, Head
 from service.home import Home
 from service.keys import KeyStore
 from service.records import ObjectFacts, Received
 from service.sealing.frames import Words, frame_words, hints
 from service.sealing.header import FrameShape
+from service.sealing.parts import Buffer
 from service.sealing.reader import ObjectReader
+from service.sealing.source import Source, ranges
 from service.sealing.writer import (
     Content,
     EncodedFrames,
@@ -53,18 +56,32 @@ class Reception:
     received: Received
     revision: int
     """Its number among the revisions of its instance."""
-    dataset: bytes
+    dataset: Source
+    """Read by ranges: its head, and then frame by frame or chunk by chunk."""
 
     def content(self) -> Content:
         """Give what becomes an object."""
         syntax = self.received.transfer_syntax
+        head = Head(syntax)
+        for piece in ranges(self.dataset, FIRST_LOOK):
+            head.write(piece)
+            if not head.wants_more:
+                break
         return Content(
             received=self.received,
             revision=self.revision,
             dataset=self.dataset,
-            cut=cut(self.dataset, len(self.dataset), syntax),
-            attributes=read_attributes(self.dataset, syntax),
+            cut=_cut(self.dataset, head.taken, syntax),
+            attributes=read_attributes(head.taken, syntax),
         )
+
+
+def _cut(dataset: Source, prefix: Buffer, transfer_syntax: str) -> Cut:
+    while True:
+        try:
+            return cut(prefix, len(dataset), transfer_syntax)
+        except NeedMore as more:
+            prefix = dataset[: max(more.needed, 2 * len(prefix))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +128,7 @@ def reseal(home: Home, codec: Codec, old: ObjectReader, commit: Commit) -> Objec
         DataFault: the old object is not sound; it stays as it is.
         IoFault: the store could not be written or read.
     """
-    content = Reception(old.received, old.header.revision, old.dataset()).content()
+    content = Reception(old.received, old.header.revision, old.source).content()
     frames = EncodedFrames(old.streams(), old.clear.model) if old.frames else None
     return _write(home, codec, content, frames, commit)
 
@@ -191,11 +208,11 @@ def _streams(content: Content, predictor: Predictor, distance: int) -> Iterator[
     layout, pixels = content.cut.layout, content.cut.pixels
     if layout is None or pixels is None:
         raise DataFault("frames of a dataset that has none")
-    body = memoryview(content.dataset)[pixels[0] : pixels[1]]
     shape, told = FrameShape.of(layout), hints(layout)
+    end = pixels[0] + layout.frames * layout.frame_bytes
     previous: tuple[Words, ...] = ()
-    for number in range(layout.frames):
-        words = frame_words(body, shape, number)
+    for number, frame in enumerate(ranges(content.dataset, layout.frame_bytes, pixels[0], end)):
+        words = frame_words(frame, shape)
         references = previous if number % distance else ()
         yield FrameStream(encode_frame(words, predictor, told, references), bool(references))
         previous = (words,)

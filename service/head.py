@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from dicom.elements import PIXEL_DATA, Encoding, Truncated, end_of_value, read_header, settle
+from dicom.elements import (
+    PIXEL_DATA,
+    Buffer,
+    Encoding,
+    Truncated,
+    end_of_value,
+    read_header,
+    settle,
+)
 from dicom.syntax import TransferSyntax, encoding
 
 FIRST_LOOK: Final = 64 * 2**10
@@ -28,7 +36,7 @@ class Head:
         self._taking = True
         self._taken = bytearray()
 
-    def write(self, fragment: bytes) -> None:
+    def write(self, fragment: Buffer) -> None:
         """Take the next bytes of the dataset, unless enough has been taken."""
         if not self._taking:
             return

@@ -96,7 +96,9 @@ class Retriever:
             return self._client.dataset(wanted, servable.sha256)
         path = entry_path(self._home.journal, servable.entry_id)
         with JournalReader(path, self._home.keys) as entry:
-            return nullcontext(memoryview(entry.dataset()))
+            dataset = memoryview(bytearray(entry.received.length))
+            entry.read_into(dataset)
+            return nullcontext(dataset.toreadonly())
 
 
 class _Ahead:

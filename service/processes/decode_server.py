@@ -29,7 +29,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import structlog
 
@@ -71,12 +71,9 @@ class Wanted:
     """The uncompressed one to give it in; None for the bytes received."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A dataset, and the SHA-256 that what was received had, and was verified against."""
-
-    dataset: bytes
-    sha256: bytes
+Decode = Callable[[Wanted, BinaryIO], bytes]
+"""Writes the dataset that is wanted to a file; gives the SHA-256 that what was received had, and
+was verified against."""
 
 
 def listen(path: Path, backlog: int = 512) -> socket.socket:
@@ -106,10 +103,8 @@ def _address(path: Path) -> Iterator[str]:
 class DecodeServer:
     """The decoding threads of one worker."""
 
-    def __init__(
-        self, listener: socket.socket, decode: Callable[[Wanted], Decoded], threads: int
-    ) -> None:
-        """Prepare ``threads`` threads that answer with ``decode(wanted)``."""
+    def __init__(self, listener: socket.socket, decode: Decode, threads: int) -> None:
+        """Prepare ``threads`` threads that answer with what ``decode`` writes."""
         self._listener = listener
         self._listener.settimeout(_POLL_S)
         self._decode = decode
@@ -141,8 +136,9 @@ class DecodeServer:
 
     def _answer(self, connection: socket.socket) -> None:
         try:
-            decoded = self._decode(_unpack(connection.recv(_PACKET_BYTES)))
-            _send_decoded(connection, decoded)
+            wanted = _unpack(connection.recv(_PACKET_BYTES))
+            with _anonymous() as memory:
+                _send_decoded(connection, memory, self._decode(wanted, memory))
         except OSError as error:
             _log.warning("decode request lost", exc_info=error)
         except Exception as error:  # noqa: BLE001 - the fault is the answer, whatever it is
@@ -166,13 +162,12 @@ def _unpack(packet: bytes) -> Wanted:
     return Wanted(place, id_, request["transfer_syntax"])
 
 
-def _send_decoded(connection: socket.socket, decoded: Decoded) -> None:
-    answer = {"length": len(decoded.dataset), "sha256": decoded.sha256.hex()}
-    memory = _anonymous(decoded.dataset)
-    try:
-        socket.send_fds(connection, [json.dumps(answer).encode()], [memory])
-    finally:
-        os.close(memory)
+def _send_decoded(connection: socket.socket, memory: BinaryIO, sha256: bytes) -> None:
+    """Send what was written to memory, which nobody can change any more."""
+    answer = {"length": memory.tell(), "sha256": sha256.hex()}
+    memory.flush()
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
+    socket.send_fds(connection, [json.dumps(answer).encode()], [memory.fileno()])
 
 
 def _send_fault(connection: socket.socket, error: Exception) -> None:
@@ -188,14 +183,10 @@ def _send_fault(connection: socket.socket, error: Exception) -> None:
         _log.warning("decode request lost", exc_info=lost)
 
 
-def _anonymous(data: bytes) -> int:
-    """Put ``data`` into memory without a name that nobody can change any more."""
+def _anonymous() -> BinaryIO:
+    """Make memory without a name, to be written like a file: it grows as it is written to."""
     memory = os.memfd_create("radiolith-dataset", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(memory, view) :]
-    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
-    return memory
+    return os.fdopen(memory, "wb")
 
 
 class DecodeClient:

@@ -99,12 +99,13 @@ class Worker:
 
     def _seal(self, entry: Journalled) -> None:
         path = entry_path(self._home.journal, entry.entry_id)
-        with JournalReader(path, self._home.keys) as reader:
-            received, dataset = reader.received, reader.dataset()
         revision = self._home.index.revisions.get(entry.revision_id).number
         commit = partial(self._home.index.archived, entry.revision_id)
         try:
-            sealed = seal(self._home, self._codec, Reception(received, revision, dataset), commit)
+            with JournalReader(path, self._home.keys) as reader:
+                reader.verify()
+                reception = Reception(reader.received, revision, reader.source)
+                sealed = seal(self._home, self._codec, reception, commit)
         except Unknown:
             # Its lease ran out, and another worker was faster.
             _log.warning("instance archived by another worker", revision=entry.revision_id)

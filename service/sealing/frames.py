@@ -13,16 +13,13 @@ from service.sealing.parts import Buffer
 Words = NDArray[np.uint8] | NDArray[np.uint16]
 
 
-def frame_words(body: Buffer, shape: FrameShape, number: int) -> Words:
-    """Take frame ``number`` (from 0) as allocated words: unsigned, native order, rows x columns.
+def frame_words(frame: Buffer, shape: FrameShape) -> Words:
+    """Take the bytes of one frame as allocated words: unsigned, native order, rows x columns.
 
-    8-bit words are a view of ``body``; 16-bit words too, where the byte order is this machine's.
+    8-bit words are a view of ``frame``; 16-bit words too, where the byte order is this machine's.
     """
-    size = shape.frame_bytes
-    words = np.frombuffer(body, _stored_type(shape), size // shape.word, number * size)
-    return words.reshape(shape.rows, shape.columns).astype(
-        words.dtype.newbyteorder("="), copy=False
-    )
+    words = np.frombuffer(frame, _stored_type(shape)).reshape(shape.rows, shape.columns)
+    return words.astype(words.dtype.newbyteorder("="), copy=False)
 
 
 def frame_bytes(words: Words, shape: FrameShape) -> bytes:

@@ -41,6 +41,7 @@ from service.sealing.parts import (
     PartHeader,
     PartType,
 )
+from service.sealing.source import Pieces, Source
 
 MAGIC: Final = b"RLJ\x01"
 """Three letters and the format version."""
@@ -256,6 +257,29 @@ class JournalReader:
         if (length, digest.digest()) != (self.received.length, self.received.sha256):
             raise Altered("the dataset of the journal entry has another length or SHA-256")
 
+    @property
+    def source(self) -> Source:
+        """The encoded dataset, to read by ranges; each piece is authenticated when it is read.
+
+        That all of them have the SHA-256 of the reception, :meth:`verify` shows.
+        """
+        count = len(self._places) - 2
+
+        def load(number: int) -> bytes:
+            last = number == count - 1
+            return self._read(number + 1, PartType.ENTRY_DATA, count if last else 0, number)
+
+        return Pieces(self.received.length, MIN_CHUNK, load)
+
+    def verify(self) -> None:
+        """Read the whole dataset through.
+
+        Raises:
+            Altered: it is not what was received.
+        """
+        for _ in self.chunks():
+            continue
+
     def dataset(self) -> bytes:
         """Read the whole encoded dataset, verified.
 
@@ -290,8 +314,12 @@ class JournalReader:
 
     def _read(self, place: int, kind: PartType, count: int, index: int = 0) -> bytes:
         offset, header = self._places[place]
-        self._file.seek(offset)
-        return self._cipher.open(kind, index, count, self._file.read(header.size))
+        try:
+            self._file.seek(offset)
+            part = self._file.read(header.size)
+        except OSError as fault:
+            raise JournalFault(f"cannot read journal entry {self.entry_id.hex()}") from fault
+        return self._cipher.open(kind, index, count, part)
 
     def _read_end(self) -> Received:
         content = self._read(-1, PartType.ENTRY_END, 1)

@@ -18,6 +18,7 @@ from service.sealing.frame_reader import FrameReader
 from service.sealing.frames import Words, frame_bytes
 from service.sealing.header import SealedHeader
 from service.sealing.parts import PartCipher, PartType
+from service.sealing.source import Joined, Pieces, Source
 from service.sealing.structure import Place, Structure
 from service.sealing.writer import FrameStream
 
@@ -124,11 +125,21 @@ class ObjectReader:
             target[offset : offset + len(piece)] = piece
             offset += len(piece)
 
+    @property
+    def source(self) -> Source:
+        """The encoded dataset, to read by ranges; its SHA-256 is not compared."""
+        header = self.header
+        if header.frames is None:
+            return Joined(
+                (header.head, Pieces(header.body, header.chunk, self._chunk), header.tail)
+            )
+        body = Pieces(header.body, header.frames.frame_bytes, self._frame_bytes)
+        return Joined((header.head, body, header.tail))
+
     def body(self) -> Iterator[bytes]:
         """Decode the body alone: frame by frame, or chunk by chunk."""
-        shape = self.header.frames
-        if shape is not None:
-            return (frame_bytes(self.frame(number), shape) for number in range(shape.frames))
+        if self.frames:
+            return (self._frame_bytes(number) for number in range(self.frames))
         return (self._chunk(number) for number in range(len(self._places)))
 
     def check_hints(self) -> DataFault | None:
@@ -163,6 +174,12 @@ class ObjectReader:
     def _before_tail(self) -> Iterator[bytes]:
         yield self.header.head
         yield from self.body()
+
+    def _frame_bytes(self, number: int) -> bytes:
+        shape = self.header.frames
+        if shape is None:
+            raise IndexError("the object has no coded frames")
+        return frame_bytes(self._frame_reader.words(number), shape)
 
     def _chunk(self, number: int) -> bytes:
         place, count = self._places[number], len(self._places)

@@ -26,12 +26,11 @@ from service.sealing.parts import (
     FEW_CHUNKS,
     HEADER_BYTES,
     TAG_BYTES,
-    Buffer,
     PartCipher,
     PartType,
     chunk_bytes,
-    pieces,
 )
+from service.sealing.source import Source, ranges
 
 FRAME_MAGIC: Final = b"RLP\x01"
 """Three letters and the format version; begins each frame's item, before the object id."""
@@ -60,8 +59,8 @@ class Content:
 
     received: Received
     revision: int
-    dataset: Buffer
-    """The encoded dataset as received; an mmap's memoryview will do."""
+    dataset: Source
+    """The encoded dataset as received."""
     cut: Cut
     attributes: Dataset
     """The head's attributes, for the pixel description that stands in the clear."""
@@ -214,9 +213,9 @@ def _write_elements(out: BinaryIO, tags: Sequence[int], parts: Iterator[bytes]) 
 
 
 def _write_body(out: BinaryIO, cipher: PartCipher, plan: _Plan, content: Content) -> None:
-    body = memoryview(content.dataset)[plan.start : plan.end]
+    body = ranges(content.dataset, content.chunk, plan.start, plan.end)
     unit = content.cut.unit if plan.is_pixels else 1
-    chunks = (encode_general(piece, unit) for piece in pieces(body, content.chunk))
+    chunks = (encode_general(piece, unit) for piece in body)
     parts = cipher.seal_stream(PartType.BODY, chunks)
     if not plan.is_pixels:
         _write_elements(out, BODY_CHUNKS, parts)

@@ -8,13 +8,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from service.errors import Missing, WrongInstance
 from service.processes.decode_server import (
     DecodeClient,
-    Decoded,
     DecodeServer,
     DecodeUnavailable,
     Place,
@@ -25,11 +25,11 @@ from service.processes.decode_server import (
 DATASETS = {bytes([n]) * 16: os.urandom(n * 100_000) for n in range(4)}
 
 
-def _decode(wanted: Wanted) -> Decoded:
+def _decode(wanted: Wanted, out: BinaryIO) -> bytes:
     if wanted.id not in DATASETS:
         raise Missing(f"no object {wanted.id.hex()}")
-    dataset = DATASETS[wanted.id]
-    return Decoded(dataset, hashlib.sha256(dataset).digest())
+    out.write(DATASETS[wanted.id])
+    return hashlib.sha256(DATASETS[wanted.id]).digest()
 
 
 def _object(object_id: bytes) -> Wanted:

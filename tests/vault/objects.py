@@ -19,6 +19,7 @@ from service.sealing.clear import element
 from service.sealing.frames import frame_words, hints
 from service.sealing.header import FrameShape
 from service.sealing.reader import ObjectReader
+from service.sealing.source import ranges
 from service.sealing.writer import Content, EncodedFrames, FrameStream, Sealing, write_object
 from tests.vault.helpers import FixedKeys, reception
 
@@ -88,13 +89,13 @@ def coded(content: Content, predictor: Predictor, distance: int = 3) -> EncodedF
     assert layout is not None
     assert pixels is not None
     shape = FrameShape.of(layout)
-    body = memoryview(content.dataset)[slice(*pixels)]
+    frames = list(ranges(content.dataset, shape.frame_bytes, pixels[0]))
 
     def streams() -> Iterator[FrameStream]:
         for number in range(shape.frames):
             before = range(max(0, number - 1), number) if number % distance else range(0)
-            references = [frame_words(body, shape, other) for other in before]
-            words = frame_words(body, shape, number)
+            references = [frame_words(frames[other], shape) for other in before]
+            words = frame_words(frames[number], shape)
             stream = encode_frame(words, predictor, hints(layout), references)
             yield FrameStream(stream, bool(references))
 
