@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, or_, select, update
+from sqlalchemy.orm import aliased
 
 from dicom.archive import Commitment, CommitmentItem, Peer
 from dicom.status import FailureReason
@@ -188,6 +189,8 @@ def _outcomes(connection: Connection, number: int) -> tuple[list[CommitmentItem]
     return [item for item, _ in judged], any(waits for _, waits in judged)
 
 
+_OWNER: Final = aliased(Instance)
+
 _REVISIONS: Final = (
     select(
         CommitmentReference.position,
@@ -196,6 +199,7 @@ _REVISIONS: Final = (
         Revision.state,
         Revision.sop_class_uid,
         Revision.command_sop_class_uid,
+        _OWNER.series_id,
     )
     .select_from(CommitmentReference)
     .outerjoin(Instance, Instance.sop_instance_uid == CommitmentReference.sop_instance_uid)
@@ -204,6 +208,7 @@ _REVISIONS: Final = (
         Revision,
         or_(Revision.instance_id == Instance.id, Revision.id == CommandUid.revision_id),
     )
+    .outerjoin(_OWNER, _OWNER.id == Revision.instance_id)
     .where(CommitmentReference.commitment_id == bindparam("number"))
     .order_by(CommitmentReference.position)
 )
@@ -211,9 +216,12 @@ _REVISIONS: Final = (
 
 
 def _judge(named: Sequence[AnyRow]) -> tuple[CommitmentItem, bool]:
-    """Success only where every revision that the item names is in a verified object."""
+    """Success only where every revision that the item names is in a verified object.
+
+    What is hidden, since it is deleted or rejected, is not committed to.
+    """
     item = CommitmentItem(named[0].asked_class_uid, named[0].sop_instance_uid)
-    if named[0].state is None:
+    if any(row.series_id is None for row in named):
         return replace(item, failure=FailureReason.NO_SUCH_OBJECT_INSTANCE), False
     classes = {uid for row in named for uid in (row.sop_class_uid, row.command_sop_class_uid)}
     if item.sop_class_uid not in classes:

@@ -28,7 +28,7 @@ def differing(
     sealed = sealed_values(received, identity, attributes)
     row = _row(connection, revision_id, sealed)
     names = [f"revisions.{name}" for name, value in sealed.items() if getattr(row, name) != value]
-    places = _places(identity) if row.served else {"instance": identity.sop_instance_uid}
+    places = _places(identity) if row.shown else {"instance": identity.sop_instance_uid}
     return names + [f"its {name}" for name, value in places.items() if getattr(row, name) != value]
 
 
@@ -44,7 +44,7 @@ def _places(identity: Identity) -> dict[str, str]:
 def _row(connection: Connection, revision_id: int, sealed: Mapping[str, Any]) -> AnyRow:
     statement = (
         select(
-            Revision.served,
+            (Revision.served & Instance.series_id.is_not(None)).label("shown"),
             Patient.key.label("patient"),
             Study.study_uid.label("study"),
             Series.series_uid.label("series"),
@@ -52,9 +52,9 @@ def _row(connection: Connection, revision_id: int, sealed: Mapping[str, Any]) ->
             *(getattr(Revision, name) for name in sealed),
         )
         .join(Instance, Instance.id == Revision.instance_id)
-        .join(Series, Series.id == Instance.series_id)
-        .join(Study, Study.id == Series.study_id)
-        .join(Patient, Patient.id == Study.patient_id)
+        .outerjoin(Series, Series.id == Instance.series_id)
+        .outerjoin(Study, Study.id == Series.study_id)
+        .outerjoin(Patient, Patient.id == Study.patient_id)
         .where(Revision.id == revision_id)
     )
     row = connection.execute(statement).one_or_none()

@@ -16,11 +16,11 @@ import pydicom.config
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from dicom.charset import UTF_8, holds
 from service.errors import Conflict, DataFault, Unknown
-from service.index import trail
+from service.index import decided, trail
 from service.index.attributes import (
     SPECIFIC_CHARACTER_SET,
     Attributes,
@@ -60,7 +60,8 @@ class Author:
     by: str
     reason: str
     at: int | None = None
-    """When, microseconds since 1970 UTC; None for now."""
+    """The receive sequence of the note of this decision, which is its time in microseconds since
+    1970 UTC; None for one without a note, made now."""
 
 
 class Corrections:
@@ -131,8 +132,10 @@ class Corrections:
             )
             if undone.rowcount != 1:
                 raise Unknown(f"no correction {correction} is in force")
+            decided.enter(connection, at, "undo")
             reapply(connection)
-            trail.append(connection, "correction undone", {"correction": correction, "by": by})
+            details = {"correction": correction, "by": by}
+            trail.append(connection, "correction undone", details, at)
 
     def restore(self, corrections: Sequence[Corrected]) -> None:
         """Enter corrections again as they were made, into an index that has none."""
@@ -206,6 +209,17 @@ def shown_patient(connection: Connection, key: str, study_uid: str) -> int | Non
     return connection.scalars(select(Patient.id).where(Patient.key == shown)).one_or_none()
 
 
+class Showing:
+    """Which patients studies are shown under, by the corrections in force now."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._in_force = _in_force(connection)
+
+    def patient(self, key: str, study_uid: str) -> str:
+        """Give the key of the patient that a study is shown under."""
+        return _shown(self._in_force, key, study_uid)
+
+
 def effective(connection: Connection, key: str, received: Attributes) -> Attributes:
     """Apply the corrections in force to a patient's received attributes."""
     return _renamed(_in_force(connection), key, received)
@@ -236,7 +250,7 @@ def reapply(connection: Connection) -> None:
         connection.execute(
             update(Study)
             .where(Study.id == row.id)
-            .values(shown_patient_id=target.scalar_subquery())
+            .values(shown_patient_id=func.coalesce(target.scalar_subquery(), Study.patient_id))
         )
     _rename_all(connection, in_force)
 
@@ -299,8 +313,10 @@ def _enter(connection: Connection, kind: str, details: Mapping[str, Any], author
     number: int = connection.execute(
         insert(Correction).values(**values, reason=author.reason).returning(Correction.id)
     ).scalar_one()
+    decided.enter(connection, author.at, kind)
     reapply(connection)
-    trail.append(connection, "correction", {"correction": number, "kind": kind, "by": author.by})
+    details = {"correction": number, "kind": kind, "by": author.by}
+    trail.append(connection, "correction", details, author.at)
     return number
 
 

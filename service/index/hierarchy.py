@@ -59,14 +59,32 @@ def settle(
     return series
 
 
-def prune(connection: Connection, series_id: int) -> None:
-    """Remove a series that its last instance has left, and what that leaves empty above it."""
+def prune(connection: Connection, series_id: int) -> bool:
+    """Remove a series that its last instance has left, and what that leaves empty above it.
+
+    Gives whether the series went.
+    """
     study_id = _remove_empty(connection, Series, series_id, Series.study_id, Instance.series_id)
     if study_id is None:
-        return
-    patient_id = _remove_empty(connection, Study, study_id, Study.patient_id, Series.study_id)
-    if patient_id is None:
-        return
+        return False
+    patients = select(Study.patient_id, Study.shown_patient_id, Study.study_uid)
+    study = connection.execute(patients.where(Study.id == study_id)).one()
+    if _remove_empty(connection, Study, study_id, Study.id, Series.study_id) is not None:
+        _settle_ambiguity(connection, study.study_uid)
+        for patient_id in {study.patient_id, study.shown_patient_id}:
+            _remove_patient(connection, patient_id)
+    return True
+
+
+def _settle_ambiguity(connection: Connection, study_uid: str) -> None:
+    """Let a study that no other patient has any more be its patient's alone."""
+    same_uid = Study.study_uid == study_uid
+    if len(connection.execute(select(Study.id).where(same_uid)).all()) == 1:
+        connection.execute(update(Study).where(same_uid).values(ambiguous=False))
+
+
+def _remove_patient(connection: Connection, patient_id: int) -> None:
+    """Remove a patient without studies, be they the patient's own or shown there."""
     shown_here = select(Study.id).where(Study.shown_patient_id == patient_id).exists()
     if not connection.scalar(select(shown_here)):
         _remove_empty(connection, Patient, patient_id, Patient.id, Study.patient_id)
@@ -120,16 +138,10 @@ def _refresh_patient(
         _refresh(connection, Level.PATIENT, found.patient, found, attributes, sequence)
         return
     received = from_json(found.received)
-    merged = _merged(received, part(attributes, Level.PATIENT), found.sequence_0, sequence)
-    if merged == received:
-        return
-    effective = corrections.effective(connection, found.key, merged)
-    values = _values(Level.PATIENT, effective, max(sequence, found.sequence_0))
-    connection.execute(
-        update(Patient)
-        .where(Patient.id == found.patient)
-        .values(received=to_json(merged), **values)
-    )
+    newer = merged(received, part(attributes, Level.PATIENT), found.sequence_0, sequence)
+    if newer != received:
+        latest = max(sequence, found.sequence_0)
+        rewrite_renamed(connection, found.patient, found.key, newer, latest)
 
 
 def _refresh(
@@ -142,11 +154,27 @@ def _refresh(
 ) -> None:
     present = from_json(getattr(found, f"attributes_{level.value}"))
     known: int = getattr(found, f"sequence_{level.value}")
-    merged = _merged(present, part(attributes, level), known, sequence)
-    if merged != present:
-        table = _TABLES[level]
-        values = _values(level, merged, max(sequence, known))
-        connection.execute(update(table).where(table.id == row).values(**values))
+    newer = merged(present, part(attributes, level), known, sequence)
+    if newer != present:
+        rewrite(connection, level, row, newer, max(sequence, known))
+
+
+def rewrite(
+    connection: Connection, level: Level, row: int, attributes: Attributes, sequence: int
+) -> None:
+    """Give a patient, study or series other attributes, and the columns that follow from them."""
+    table = _TABLES[level]
+    values = _values(level, attributes, sequence)
+    connection.execute(update(table).where(table.id == row).values(**values))
+
+
+def rewrite_renamed(
+    connection: Connection, row: int, key: str, received: Attributes, sequence: int
+) -> None:
+    """Give a patient whom corrections rename other attributes as received."""
+    effective = corrections.effective(connection, key, received)
+    rewrite(connection, Level.PATIENT, row, effective, sequence)
+    connection.execute(update(Patient).where(Patient.id == row).values(received=to_json(received)))
 
 
 _TABLES: Final[dict[Level, type[Any]]] = {
@@ -156,7 +184,8 @@ _TABLES: Final[dict[Level, type[Any]]] = {
 }
 
 
-def _merged(present: Attributes, new: Attributes, known: int, sequence: int) -> Attributes:
+def merged(present: Attributes, new: Attributes, known: int, sequence: int) -> Attributes:
+    """Merge attributes of receive sequence ``known`` and ``sequence``: the later ones win."""
     return merge(present, new) if sequence >= known else merge(new, present)
 
 

@@ -19,9 +19,13 @@ from service.index.commitments import Commitments
 from service.index.corrections import Corrections
 from service.index.coverage import Servable
 from service.index.database import Database, Raced
+from service.index.decided import Decisions
+from service.index.deletions import Deletions
+from service.index.holds import Holds
 from service.index.intake import Added
 from service.index.nodes import Nodes
 from service.index.policy import Policy
+from service.index.replication import Replication
 from service.index.revisions import Revisions
 from service.index.statistics import Statistics, statistics
 from service.index.tables import Revision
@@ -44,6 +48,10 @@ class Index:
         self.commitments = Commitments(database)
         self.corrections = Corrections(database)
         self.revisions = Revisions(database)
+        self.replication = Replication(database)
+        self.decisions = Decisions(database)
+        self.holds = Holds(database)
+        self.deletions = Deletions(database)
 
     @classmethod
     def open(cls, url: str, policy: Policy | None = None, *, create: bool = False) -> Index:
@@ -73,25 +81,29 @@ class Index:
         """Close every connection."""
         self._database.close()
 
-    def add(self, received: Received, attributes: Dataset) -> Added:
+    def add(self, received: Received, attributes: Dataset, *, acknowledged: bool = False) -> Added:
         """Index one reception, durably: its rows and its trail entry are one transaction.
 
         Args:
             received: the facts sealed with the journal entry.
             attributes: head attributes, as :func:`dicom.attributes.read_attributes` gives them.
+            acknowledged: whether its sender may have got Success already.
 
         Raises:
+            Rejected: a rejection note forbids it, and it was not acknowledged.
             IoFault: it could not be made durable; nothing of it is kept.
         """
         kept = attributes_of(attributes)
         for _ in range(_RACES):
             with suppress(Raced):
-                return self._add(received, kept)
-        return self._add(received, kept)
+                return self._add(received, kept, acknowledged)
+        return self._add(received, kept, acknowledged)
 
-    def _add(self, received: Received, attributes: Attributes) -> Added:
+    def _add(self, received: Received, attributes: Attributes, acknowledged: bool) -> Added:
         with self._database.write() as connection:
-            return intake.add(connection, received, attributes, self._policy)
+            return intake.add(
+                connection, received, attributes, self._policy, acknowledged=acknowledged
+            )
 
     def claim(self, worker: str, limit: int, lease_s: float) -> list[Journalled]:
         """Take up to ``limit`` journalled revisions for ``lease_s`` seconds, the oldest first."""

@@ -8,12 +8,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from service.index import hierarchy, trail
+from service.errors import Rejected
+from service.index import hiding, hierarchy, trail, visibility
 from service.index.attributes import Attributes, to_json
 from service.index.database import AnyRow
+from service.index.hiding import NOTHING, Past
 from service.index.identity import Identity, columns, identify, is_lossy
 from service.index.levels import Level
 from service.index.policy import Policy
+from service.index.reassembly import reassemble
 from service.index.tables import JOURNALLED, CommandUid, Instance, Revision
 from service.records import Received
 
@@ -30,6 +33,8 @@ class Added:
     """The same bytes were there already: nothing was added, the new journal entry can go."""
     quarantined: str | None = None
     """Why the revision is not served until an administrator accepts it."""
+    past: Past = NOTHING
+    """What happened to the instance before: whether it was deleted or rejected."""
     instance_mismatch: bool = False
     """The command named another SOP Instance UID than the dataset."""
     class_mismatch: bool = False
@@ -42,6 +47,7 @@ _REVISIONS: Final = (
         Revision.id, Revision.instance_id, Revision.number, Revision.served, Revision.state,
         Revision.quarantined, Revision.sop_class_uid, Revision.patient_key, Revision.study_uid,
         Revision.transfer_syntax, Revision.sha256, Revision.lossy, Revision.sequence,
+        Instance.series_id,
     )
     .join(Instance, Revision.instance_id == Instance.id)
     .where(Instance.sop_instance_uid == bindparam("uid"))
@@ -52,17 +58,30 @@ _ADD_REVISION: Final = insert(Revision).returning(Revision.id)
 
 
 def add(
-    connection: Connection, received: Received, attributes: Attributes, policy: Policy
+    connection: Connection,
+    received: Received,
+    attributes: Attributes,
+    policy: Policy,
+    *,
+    acknowledged: bool = False,
 ) -> Added:
-    """Index one reception in the caller's transaction, its trail entry included."""
+    """Index one reception in the caller's transaction, its trail entry included.
+
+    Raises:
+        Rejected: a rejection note forbids it, unless it was ``acknowledged`` before.
+    """
     identity = identify(received, attributes)
     known = _revisions(connection, identity)
+    past = hiding.past(connection, identity.sop_instance_uid, identity.study_uid)
+    if past.refused and (known or past.number) and not acknowledged:
+        raise Rejected("a rejection note names this instance")
     twin = _twin(known, received)
     if twin is not None:
-        _name(connection, twin.id, received, identity)
-        return _added(twin.id, twin.number, received, duplicate=True, reason=twin.quarantined)
+        return _again(connection, twin, received, identity, past)
     reason = _quarantine_reason(known, received, identity, is_lossy(received, attributes))
-    revision = known[-1].number + 1 if known else 1
+    if reason is None and past.deleted and known and known[0].series_id is None:
+        reason = "deleted"
+    revision = max(known[-1].number if known else 0, past.number) + 1
     served = reason is None and _is_served(known, received, policy)
     instance = known[0].instance_id if known else None
     if served:
@@ -70,13 +89,35 @@ def add(
     values = sealed_values(received, identity, attributes) | {
         "state": JOURNALLED, "rejected": False, "attributes": to_json(attributes), "attempts": 0,
     }  # fmt: skip
-    standing = {"instance_id": instance, "number": revision, "served": served}
+    standing = {"instance_id": instance, "number": revision, "served": served, "placed": served}
     row: int = connection.execute(
         _ADD_REVISION, values | standing | {"quarantined": reason}
     ).scalar_one()
     _name(connection, row, received, identity)
-    trail.append(connection, "stored", _details(received, identity, revision, reason))
-    return _added(row, revision, received, duplicate=False, reason=reason)
+    if instance is not None and past.rejected:
+        visibility.refresh(connection, [instance])
+    details = _details(received, identity, revision, reason)
+    trail.append(connection, "stored", details | _told(past))
+    return _added(row, revision, received, reason=reason, past=past)
+
+
+def _again(
+    connection: Connection, twin: AnyRow, received: Received, identity: Identity, past: Past
+) -> Added:
+    """Take note of bytes that are there already."""
+    _name(connection, twin.id, received, identity)
+    if past.deleted or past.rejected:
+        details = _details(received, identity, twin.number, twin.quarantined)
+        trail.append(connection, "stored again", details | _told(past))
+    reason: str | None = twin.quarantined
+    return _added(twin.id, twin.number, received, duplicate=True, reason=reason, past=past)
+
+
+def _told(past: Past) -> dict[str, Any]:
+    """Say in the trail what happened to the instance before, where anything did."""
+    told = {"deleted": past.deleted, "rejected": past.rejected, "purged": past.number > 0}
+    before = [name for name, is_so in told.items() if is_so]
+    return {"before": before} if before else {}
 
 
 def place(
@@ -100,8 +141,8 @@ def place(
         .where(Revision.instance_id == instance, Revision.served)
         .values(served=False)
     )
-    if before != series:
-        hierarchy.prune(connection, before)
+    if before not in (None, series):
+        reassemble(connection, [before])
     return instance
 
 
@@ -192,13 +233,20 @@ def _details(
 
 
 def _added(
-    row: int, revision: int, received: Received, *, duplicate: bool, reason: str | None
+    row: int,
+    revision: int,
+    received: Received,
+    *,
+    past: Past,
+    duplicate: bool = False,
+    reason: str | None = None,
 ) -> Added:
     return Added(
         row,
         revision,
         duplicate,
         reason,
+        past,
         received.command_sop_instance_uid not in ("", received.sop_instance_uid),
         received.command_sop_class_uid not in ("", received.sop_class_uid),
     )

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Connection, func, select, update
 
 from service.errors import Conflict, Unknown
-from service.index import comparison, trail
+from service.index import comparison, decided, trail, visibility
 from service.index.attributes import Attributes, attributes_of, from_json
 from service.index.claims import object_values
 from service.index.coverage import Servable, servable
@@ -31,6 +31,8 @@ class RevisionFacts:
     number: int
     state: str
     served: bool
+    hidden: bool
+    """Whether its instance is deleted or rejected: no peer gets it then."""
     quarantined: str | None
     rejected: bool
     command_sop_class_uid: str
@@ -176,8 +178,14 @@ class Revisions:
             rows = connection.execute(wanted.order_by(Revision.id)).all()
         return [_read(row) for row in rows]
 
-    def accept(self, revision_id: int, by: str, reason: str) -> None:
+    def accept(self, revision_id: int, by: str, reason: str, sequence: int | None = None) -> None:
         """Serve a quarantined revision from now on, where it says that it belongs.
+
+        Args:
+            revision_id: its row.
+            by: who decides.
+            reason: why.
+            sequence: of the note of this decision, where it has one.
 
         Raises:
             Unknown: no such revision is quarantined.
@@ -192,12 +200,16 @@ class Revisions:
             connection.execute(
                 update(Revision)
                 .where(Revision.id == revision_id)
-                .values(quarantined=None, rejected=False, served=True)
+                .values(quarantined=None, rejected=False, served=True, placed=True)
             )
+            visibility.refresh(connection, [row.instance_id])
+            decided.enter(connection, sequence, "accept")
             trail.append(connection, "quarantine accepted", _decision(row, by, reason))
 
-    def reject(self, revision_id: int, by: str, reason: str) -> None:
+    def reject(self, revision_id: int, by: str, reason: str, sequence: int | None = None) -> None:
         """Decide that a quarantined revision is never served; it stays stored.
+
+        Args as :meth:`accept` has them.
 
         Raises:
             Unknown: no such revision is quarantined.
@@ -207,6 +219,7 @@ class Revisions:
             connection.execute(
                 update(Revision).where(Revision.id == revision_id).values(rejected=True)
             )
+            decided.enter(connection, sequence, "reject")
             trail.append(connection, "quarantine rejected", _decision(row, by, reason))
 
     def _one(self, wanted: AnySelect, unknown: str) -> RevisionFacts:
@@ -217,8 +230,11 @@ class Revisions:
         return _read(row)
 
 
+_IS_HIDDEN: Final = Instance.series_id.is_(None).label("hidden")
+
 _OTHERS: Final = (
-    Revision.number, Revision.state, Revision.served, Revision.quarantined, Revision.rejected,
+    Revision.number, Revision.state, Revision.served, _IS_HIDDEN, Revision.quarantined,
+    Revision.rejected,
     Revision.command_sop_class_uid, Revision.command_sop_instance_uid, Revision.study_uid,
     Revision.series_uid, Revision.calling_ae, Revision.called_ae, Revision.address,
     Revision.received_at, Revision.sequence, Revision.attempts, Revision.failure,

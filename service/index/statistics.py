@@ -19,6 +19,9 @@ class Statistics:
     studies: int
     series: int
     instances: int
+    """Those that queries find."""
+    hidden: int
+    """Instances that are deleted but not purged yet, or rejected."""
     revisions: int
     quarantined: int
     mismatched: int
@@ -47,7 +50,8 @@ def statistics(database: Database) -> Statistics:
         _count(Patient),
         _count(Study),
         _count(Series),
-        _count(Instance),
+        _count(Instance).where(Instance.series_id.is_not(None)),
+        _count(Instance).where(Instance.series_id.is_(None)),
         _count(Revision),
         _count(Revision).where(waiting),
         _count(Revision).where(mismatch),

@@ -158,6 +158,8 @@ class Revision(Base):
     """``journalled`` or ``archived``."""
     served: Mapped[bool]
     """Whether it is the one that stands for its instance, also while that is hidden."""
+    placed: Mapped[bool]
+    """Whether it ever stood for its instance, so that levels above have its attributes."""
     quarantined: Mapped[str | None]
     """Why it is not served before an administrator accepts it; NULL when it may be."""
     rejected: Mapped[bool]

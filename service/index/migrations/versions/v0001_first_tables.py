@@ -228,6 +228,7 @@ def _revisions() -> None:
         sa.Column("entry_id", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("served", sa.Boolean(), nullable=False),
+        sa.Column("placed", sa.Boolean(), nullable=False),
         sa.Column("quarantined", sa.String(), nullable=True),
         sa.Column("rejected", sa.Boolean(), nullable=False),
         sa.Column("sop_class_uid", TEXT, nullable=False),
