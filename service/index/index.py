@@ -30,6 +30,7 @@ from service.index.revisions import Revisions
 from service.index.statistics import Statistics, statistics
 from service.index.tables import Revision
 from service.index.trail import Trail
+from service.index.users import Users
 from service.records import ObjectFacts, Received
 
 _RACES: Final = 10
@@ -44,6 +45,7 @@ class Index:
         self._policy = policy
         self._claims = Claims(database)
         self.nodes = Nodes(database)
+        self.users = Users(database)
         self.trail = Trail(database)
         self.commitments = Commitments(database)
         self.corrections = Corrections(database)

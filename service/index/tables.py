@@ -281,6 +281,7 @@ class KnownUser(Base):
 
     username: Mapped[Uid] = mapped_column(primary_key=True)
     salt: Mapped[Digest]
+    log2_n: Mapped[int]
     hash: Mapped[Digest]
 
 

@@ -92,6 +92,7 @@ def _users() -> None:
         "users",
         sa.Column("username", TEXT, nullable=False),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("log2_n", ROW, nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("username", name="pk_users"),
     )
