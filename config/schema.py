@@ -5,10 +5,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 AeTitle = Annotated[
     str,
@@ -25,8 +33,14 @@ Amount = Annotated[int, Field(ge=0)]
 AttributeNames = tuple[Annotated[str, StringConstraints(pattern=r"^\w+$")], ...]
 
 
-_VAULT_ADDRESS = r"^(|https://[^/@\s]+/?|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/?)$"
-"""The token is sent there: over TLS, or not beyond this machine."""
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
+
+
+def _safe_address(address: str) -> str:
+    address = address.rstrip("/")
+    if not address or re.fullmatch(r"https://[^/@\s]+", address) or _LOOPBACK.fullmatch(address):
+        return address
+    raise ValueError("must be https://HOST:PORT, or http on this machine's own loopback")
 
 
 class Section(BaseModel):
@@ -97,7 +111,7 @@ class Keys(Section):
 class Vault(Section):
     """A key of Vault's transit engine as root secret."""
 
-    address: Annotated[str, StringConstraints(pattern=_VAULT_ADDRESS)]
+    address: Annotated[str, AfterValidator(_safe_address)]
     mount: Annotated[str, StringConstraints(pattern=r"^[\w.-]+(/[\w.-]+)*$")]
     key: Annotated[str, StringConstraints(pattern=r"^[\w.-]*$")]
     namespace: Annotated[str, StringConstraints(pattern=r"^[\w./-]*$")]

@@ -18,7 +18,16 @@ from config.settings import FILE_NAME, Settings, load
 from service.errors import Busy, Conflict, Unknown
 from service.files import locked, make_folder, write_atomically
 from service.index import Index, Policy, sqlite_url
-from service.keys import KeyFile, KeyStore, PassphraseFile, RootSecret
+from service.keys import (
+    KeyFile,
+    KeyStore,
+    PassphraseFile,
+    RootSecret,
+    RootSecrets,
+    TransitKey,
+    VaultTransit,
+)
+from service.keys.passphrase import terminal
 from service.sequence import ReceiveSequence
 from service.store import LocalStore, ObjectStore
 
@@ -121,11 +130,35 @@ class Home:
         self.close()
 
 
-def root_secret(settings: Settings) -> RootSecret:
-    """Give what opens the keyring, by the settings: a passphrase file, or else a key file."""
-    if settings.keys.passphrase_file is not None:
-        return PassphraseFile(settings.keys.passphrase_file)
-    return KeyFile(settings.keys.key_file or settings.home / ROOT_KEY)
+def root_secret(settings: Settings, *, asks: bool = True) -> RootSecrets:
+    """Give what opens the keyring: every root secret that the settings name; the first seals.
+
+    A passphrase that no file holds is asked for at the terminal, where there is one and ``asks``.
+    """
+    keys = settings.keys
+    sources: list[RootSecret] = []
+    if keys.passphrase_file is not None:
+        sources.append(PassphraseFile(keys.passphrase_file))
+    if keys.key_file is not None:
+        sources.append(KeyFile(keys.key_file))
+    if settings.vault.address:
+        sources.append(vault_key(settings))
+    if keys.key_file is None:
+        sources.append(KeyFile(settings.home / ROOT_KEY))
+    if keys.passphrase_file is None and asks:
+        sources.append(terminal())
+    return RootSecrets(sources)
+
+
+def vault_key(settings: Settings) -> VaultTransit:
+    """Give the root secret that Vault keeps, by the settings."""
+    return VaultTransit(TransitKey(**settings.vault.model_dump()))
+
+
+def _replica(settings: Settings, index: Index) -> Replica | None:
+    if not settings.replica.is_set:
+        return None
+    return Replica(settings.replica, settings.store.path, index.replication)
 
 
 def index_url(settings: Settings) -> str:
@@ -180,8 +213,12 @@ def run_folder(settings: Settings) -> Path:
     return folder
 
 
-def init(path: Path, overrides: Overrides | None = None) -> Initialised:
+def init(
+    path: Path, overrides: Overrides | None = None, root: RootSecret | None = None
+) -> Initialised:
     """Make an empty archive in a folder: keyring, index, journal, object store.
+
+    The keyring is sealed by ``root``, else by what the settings name, else by a new key file.
 
     Raises:
         Conflict: there is an archive already.
@@ -197,14 +234,14 @@ def init(path: Path, overrides: Overrides | None = None) -> Initialised:
     Index.open(index_url(settings), Policy.of(settings), create=True).close()
     if not (settings.home / FILE_NAME).exists():
         write_atomically(settings.home / FILE_NAME, _SETTINGS_TEMPLATE.encode())
-    root_key = _make_root_key(settings)
-    keys = KeyStore.create(settings.home / KEYRING, root_secret(settings))
+    root_key = _make_root_key(settings) if root is None else None
+    keys = KeyStore.create(settings.home / KEYRING, root or root_secret(settings))
     return Initialised(settings.home, keys.keyring.active.key_id, root_key)
 
 
 def _make_root_key(settings: Settings) -> Path | None:
     """Make the root key where the settings name none; it is found there by :func:`root_secret`."""
-    if settings.keys.passphrase_file is not None or settings.keys.key_file is not None:
+    if settings.keys.passphrase_file or settings.keys.key_file or settings.vault.address:
         return None
     path = settings.home / ROOT_KEY
     if not path.exists():

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from service.cli.options import Json, home_path
 from service.cli.output import console, print_json
 
 
-def init(context: typer.Context, json: Json = False) -> None:
-    """Make an empty archive: keyring, index, journal and object store. Asks nothing."""
+def init(
+    context: typer.Context,
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Ask for a passphrase to seal the keyring by.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make an empty archive: keyring, index, journal and object store."""
     from service.home import init as make
+    from service.keys.passphrase import terminal
 
-    made = make(home_path(context))
+    if passphrase:
+        terminal().ask_new()
+    made = make(home_path(context), root=terminal() if passphrase else None)
     if json:
         print_json(made)
         return

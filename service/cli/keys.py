@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from config.errors import SettingsError
 from service.cli.options import Json, opened
 from service.cli.output import console, errors, moment, print_json, print_table, progress
 from service.errors import EXIT_FAULTS_FOUND, EXIT_OK
 
 if TYPE_CHECKING:
     from service.home import Home
+    from service.keys import RootSecret
 
 app = typer.Typer(help="Archive keys and the root secret that seals them.", no_args_is_help=True)
 
@@ -87,19 +89,20 @@ def retire(
 def rewrap(
     context: typer.Context,
     passphrase_file: Annotated[Path | None, typer.Option(help="The new passphrase.")] = None,
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Or ask for it at the terminal.")
+    ] = False,
     key_file: Annotated[Path | None, typer.Option(help="Or the new key file, mode 0600.")] = None,
+    vault: Annotated[
+        bool, typer.Option("--vault", help="Or the key of Vault that the settings name.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Change the root secret. Old copies of the keyring stay open to the old one."""
-    from service.keys import KeyFile, PassphraseFile
-
-    if passphrase_file is not None and key_file is None:
-        secret: PassphraseFile | KeyFile = PassphraseFile(passphrase_file.absolute())
-    elif key_file is not None and passphrase_file is None:
-        secret = KeyFile(key_file.absolute())
-    else:
-        raise typer.BadParameter("name one of --passphrase-file and --key-file")
+    if sum((passphrase_file is not None, passphrase, key_file is not None, vault)) != 1:
+        raise typer.BadParameter("name one of --passphrase-file, --passphrase, --key-file, --vault")
     with opened(context) as home:
+        secret = _root_secret(home, passphrase_file, key_file, vault)
         home.keys.rewrap(secret)
         home.index.trail.append("keyring rewrapped", {"root": secret.kind})
     if json:
@@ -107,6 +110,25 @@ def rewrap(
         return
     console.print(f"The keyring opens with the new {secret.kind} now: name it in the settings.")
     console.print("Old copies of the keyring still open with the old root secret.")
+
+
+def _root_secret(
+    home: Home, passphrase_file: Path | None, key_file: Path | None, vault: bool
+) -> RootSecret:
+    from service.home import vault_key
+    from service.keys import KeyFile, PassphraseFile, PassphrasePrompt
+
+    if passphrase_file is not None:
+        return PassphraseFile(passphrase_file.absolute())
+    if key_file is not None:
+        return KeyFile(key_file.absolute())
+    if vault:
+        if not home.settings.vault.address:
+            raise SettingsError("no vault.address in the settings")
+        return vault_key(home.settings)
+    prompt = PassphrasePrompt()
+    prompt.ask_new()
+    return prompt
 
 
 @app.command()

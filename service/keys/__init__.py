@@ -11,9 +11,13 @@ from service.keys.derivation import (
     Purpose,
     SealingKey,
 )
+from service.keys.keyfile import KeyFile
 from service.keys.keyring import ArchiveKey, Keyring, KeyState
 from service.keys.keystore import Keys, KeyStore
-from service.keys.sources import KeyFile, PassphraseFile, RootSecret
+from service.keys.passphrase import PassphraseFile, PassphrasePrompt
+from service.keys.sources import RootSecret, RootSecrets
+from service.keys.transit import TransitKey
+from service.keys.vault import VaultTransit
 
 __all__ = [
     "CHECK_BYTES",
@@ -26,7 +30,11 @@ __all__ = [
     "Keyring",
     "Keys",
     "PassphraseFile",
+    "PassphrasePrompt",
     "Purpose",
     "RootSecret",
+    "RootSecrets",
     "SealingKey",
+    "TransitKey",
+    "VaultTransit",
 ]

@@ -62,7 +62,7 @@ class Keyring:
         for key in self.keys:
             if key.state is KeyState.ACTIVE:
                 return key
-        raise KeyringFault("the keyring has another root secret now: name it and start again")
+        raise KeyringFault("the keyring has changed and cannot be read: see the log")
 
     def opening(self) -> Keyring:
         """Give the same keys with none to seal under, for who cannot see later changes."""

@@ -35,7 +35,7 @@ _LARGEST_KEYRING = 1 << 21
 """Bytes; some 8,000 keys, a rotation a day for twenty years."""
 
 _LOOK_AGAIN_S = 5.0
-"""Seconds between attempts to open a keyring that was rewrapped: each may cost a scrypt (0.2 s)."""
+"""Seconds between attempts to open a keyring that cannot be: each may cost a scrypt (0.2 s)."""
 
 _log = structlog.get_logger()
 
@@ -52,9 +52,9 @@ class KeyStore:
     """The keyring of one archive. Safe to share between threads.
 
     Each access looks at keyring.json's identity (one ``stat``) and reads it again when another
-    process has replaced it, so that a running service follows ``keys rotate``. One that was
-    rewrapped by a root secret unknown here is followed no more: what was read before goes on
-    opening, and seals nothing, since its active key may have been retired by now.
+    process has replaced it, so that a running service follows ``keys rotate``. While one cannot be
+    read, since a root secret unknown here has sealed it or Vault does not answer, what was read
+    before goes on opening, and seals nothing: its active key may have been retired by now.
     """
 
     def __init__(self, path: Path, root: RootSecret) -> None:
@@ -106,10 +106,10 @@ class KeyStore:
     def _follow(self, before: Keyring | None) -> Keyring:
         try:
             return self._load()
-        except WrongSecret as fault:
+        except (WrongSecret, KeyringFault) as fault:
             if before is None:
                 raise
-            _log.critical("keyring rewrapped, nothing is sealed any more", exc_info=fault)
+            _log.critical("keyring changed and cannot be read, nothing is sealed", exc_info=fault)
             self._look_again = time.monotonic() + _LOOK_AGAIN_S
             return before.opening()
 

@@ -18,7 +18,7 @@ from service.errors import (
     WrongSecret,
 )
 from service.keys import KeyFile, Keyring, KeyState, KeyStore, PassphraseFile, Purpose, SealingKey
-from service.keys.sources import SCRYPT_LOG2_N
+from service.keys.passphrase import SCRYPT_LOG2_N
 from tests.vault.helpers import archive_key
 
 
