@@ -194,6 +194,21 @@ class Duplicates(Section):
     serve: Literal["newest", "first"]
 
 
+class Deletion(Section):
+    """How long what is deleted can be brought back."""
+
+    grace_days: Annotated[float, Field(ge=0, le=36500, allow_inf_nan=False)]
+    poll_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Rejection(Section):
+    """What rejection notes (IHE RAD IOCM) do."""
+
+    hide_quality: bool
+    delete_expired: bool
+    delete_from: tuple[AeTitle, ...]
+
+
 class Log(Section):
     """What is logged, and how."""
 

@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     query: schema.Query
     commitment: schema.Commitment
     duplicates: schema.Duplicates
+    deletion: schema.Deletion
+    rejection: schema.Rejection
     log: schema.Log
 
     @classmethod
