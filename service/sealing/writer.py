@@ -67,9 +67,13 @@ class Content:
 
     @property
     def chunk(self) -> int:
-        """Size of the body's chunks: each frame of the dataset allows one more."""
-        frames = self.attributes.get("NumberOfFrames", 0)
-        more = min(frames, _MORE_CHUNKS) if isinstance(frames, int) and frames > 0 else 0
+        """Size of the body's chunks: each frame of the dataset allows one more.
+
+        Items of Pixel Data are so at most some two frames long; elements end at 224.
+        """
+        number = self.attributes.get("NumberOfFrames", 0)
+        frames = number if isinstance(number, int) and number > 0 else 0
+        more = min(frames, _MORE_CHUNKS) if self.cut.pixels is None else frames
         return chunk_bytes(self.cut.length, FEW_CHUNKS + more)
 
 

@@ -259,6 +259,17 @@ def test_what_cannot_be_compressed_stays_under_the_size_limit(
     assert min(sizes) <= limit
 
 
+@pytest.mark.parametrize(("frames", "longest"), [(1, 1 << 30), (100, 1 << 24), (4000, 1 << 20)])
+def test_chunks_of_pixel_data_grow_with_the_frame_not_with_their_number(
+    frames: int, longest: int
+) -> None:
+    length = 1 << 30
+    attributes = pydicom.Dataset()
+    attributes.NumberOfFrames = frames
+    content = Content(reception(b""), 1, b"", Cut(length, (0, length), None, 3), attributes)
+    assert content.chunk <= longest
+
+
 def test_an_object_that_is_open_reads_only_what_is_asked(tmp_path: Path) -> None:
     words = smooth(8, 64, 64)
     sealed = seal(content_of(image(words)))
