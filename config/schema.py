@@ -94,6 +94,32 @@ class Store(Section):
     path: Path
 
 
+class Replica(Section):
+    """A second store of objects and notes: a folder, or a bucket."""
+
+    path: Path | None
+    bucket: str
+    prefix: Annotated[str, StringConstraints(pattern=r"^([^/]+(/[^/]+)*)?$")]
+    endpoint: Annotated[str, StringConstraints(pattern=r"^(https?://.+)?$")]
+    region: str
+    credentials_file: Path | None
+    mode: Literal["sync", "queue"]
+    poll_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    retry_s: Seconds
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Replica:
+        if self.path is not None and self.bucket:
+            raise ValueError("path and bucket exclude each other")
+        return self
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is one."""
+        return self.path is not None or bool(self.bucket)
+
+
 class Keys(Section):
     """Where the root secret comes from: one of the two files."""
 

@@ -34,6 +34,8 @@ SHORT_NAMES: Final = {
 
 _PATHS: Final = (
     ("store", "path"),
+    ("replica", "path"),
+    ("replica", "credentials_file"),
     ("tls", "certificate"),
     ("tls", "key_file"),
     ("tls", "authorities"),
@@ -66,6 +68,7 @@ class Settings(BaseSettings):
     service: schema.Service
     tls: schema.Tls
     store: schema.Store
+    replica: schema.Replica
     keys: schema.Keys
     vault: schema.Vault
     index: schema.Index

@@ -150,10 +150,11 @@ def _write(
         facts = _draft(draft.file, home, codec, content, sealing, frames)
         with home.settling(facts.key_id):
             draft.publish()
+            home.replicate(facts.object_id)
             try:
                 commit(facts)
             except DataFault:
-                home.store.remove(facts.object_id)
+                home.remove_object(facts.object_id)
                 raise
             failpoint("object.indexed")
     failpoint("object.settled")

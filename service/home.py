@@ -8,16 +8,18 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from config.settings import FILE_NAME, Settings, load
-from service.errors import Busy, Conflict, Unknown
+from service.errors import Busy, Conflict, Fault, Unknown
 from service.files import locked, make_folder, write_atomically
 from service.index import Index, Policy, sqlite_url
+from service.index.replication import Kind
 from service.keys import (
     KeyFile,
     KeyStore,
@@ -28,8 +30,10 @@ from service.keys import (
     VaultTransit,
 )
 from service.keys.passphrase import terminal
+from service.sealing.note import remove_note
 from service.sequence import ReceiveSequence
 from service.store import LocalStore, ObjectStore
+from service.store.replica import Replica
 
 KEYRING: Final = "keyring.json"
 INDEX: Final = "index.sqlite"
@@ -77,6 +81,7 @@ class Home:
         self.keys = KeyStore(self.keyring_path, root_secret(settings))
         self.index = Index.open(index_url(settings), Policy.of(settings))
         self.store: ObjectStore = LocalStore(settings.store.path)
+        self.replica = _replica(settings, self.index)
         self.journal = settings.receive.journal_path
         self.notes = notes_folder(settings)
         self.run = run_folder(settings)
@@ -117,6 +122,49 @@ class Home:
         """Hold off everything that settles; wait for what does so now."""
         with locked(self.run / KEY_LOCK, fcntl.LOCK_EX):
             yield
+
+    def require_replica(self) -> Replica:
+        """Give the replica.
+
+        Raises:
+            Conflict: the settings name none.
+        """
+        if self.replica is None:
+            raise Conflict("the settings name no replica")
+        return self.replica
+
+    def replicate(self, object_id: bytes) -> None:
+        """Put an object into the replica, where the settings want it there before its row.
+
+        Raises:
+            StoreFault, OutOfSpace: it is not there; nor is it in the store any more.
+        """
+        if self.replica is None or not self.replica.is_sync:
+            return
+        try:
+            self.replica.put(object_id, self.store)
+        except Fault:
+            self.remove_object(object_id)
+            raise
+
+    def remove_object(self, object_id: bytes) -> None:
+        """Remove an object from the store and from the replica, which may follow later.
+
+        Its row must be gone, or name another: removing goes the other way than writing.
+        """
+        self._remove(Kind.OBJECT, object_id, self.store.remove)
+
+    def remove_note(self, note_id: bytes) -> None:
+        """Remove a note from its folder and from the replica, which may follow later."""
+        self._remove(Kind.NOTE, note_id, partial(remove_note, self.notes))
+
+    def _remove(self, kind: Kind, file_id: bytes, remove: Callable[[bytes], None]) -> None:
+        if self.replica is None:
+            remove(file_id)
+            return
+        self.replica.ask_removal(kind, file_id)
+        remove(file_id)
+        self.replica.try_removal(kind, file_id)
 
     def close(self) -> None:
         """Let go of the index and the sequence."""

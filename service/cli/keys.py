@@ -14,7 +14,7 @@ from service.errors import EXIT_FAULTS_FOUND, EXIT_OK
 
 if TYPE_CHECKING:
     from service.home import Home
-    from service.keys import RootSecret
+    from service.keys import KeyringBackups, RootSecret
 
 app = typer.Typer(help="Archive keys and the root secret that seals them.", no_args_is_help=True)
 
@@ -32,10 +32,19 @@ def list_(context: typer.Context, json: Json = False) -> None:
         print_json(uses)
         return
     rows = [
-        [use.key_id, use.state, moment(use.created_at), use.objects, use.entries, use.notes]
+        [
+            use.key_id,
+            use.state,
+            moment(use.created_at),
+            use.objects,
+            use.entries,
+            use.notes,
+            use.replica,
+        ]
         for use in uses
     ]
-    print_table(["key", "state", "made", "objects", "journal entries", "notes"], rows)
+    headings = ["key", "state", "made", "objects", "journal entries", "notes", "replica alone"]
+    print_table(headings, rows)
 
 
 @app.command()
@@ -49,7 +58,7 @@ def rotate(
 ) -> int:
     """Make a new active key: at once, whatever the archive's size."""
     with opened(context) as home:
-        key = home.keys.rotate(_backup_file(home))
+        key = home.keys.rotate(_backups(home))
         home.index.trail.append("key rotated", {"key": key.key_id.hex()})
         if not json:
             console.print(f"active key: {key.key_id.hex()}")
@@ -103,7 +112,7 @@ def rewrap(
         raise typer.BadParameter("name one of --passphrase-file, --passphrase, --key-file, --vault")
     with opened(context) as home:
         secret = _root_secret(home, passphrase_file, key_file, vault)
-        home.keys.rewrap(secret)
+        home.keys.rewrap(secret, _backups(home))
         home.index.trail.append("keyring rewrapped", {"root": secret.kind})
     if json:
         print_json({"root": secret.kind})
@@ -162,6 +171,8 @@ def _reencrypt(home: Home, pause: float, json: bool) -> int:
     return EXIT_FAULTS_FOUND if done.faults else EXIT_OK
 
 
-def _backup_file(home: Home) -> Path | None:
+def _backups(home: Home) -> KeyringBackups | None:
+    from service.keys import KeyringBackups
+
     folder = home.settings.keys.backup_path
-    return None if folder is None else folder / home.keyring_path.name
+    return None if folder is None else KeyringBackups(folder)

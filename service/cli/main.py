@@ -23,6 +23,7 @@ from service.cli import (
     nodes,
     quarantine,
     rebuild,
+    replicate,
     serve,
     show,
     status,
@@ -66,6 +67,7 @@ app.command()(audit.audit)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command("rebuild-index")(rebuild.rebuild_index)
+app.command()(replicate.replicate)
 app.command()(train.train)
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(quarantine.app, name="quarantine")

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 from service.cli.options import Json, opened
 from service.cli.output import print_facts, print_json
+
+if TYPE_CHECKING:
+    from service.home import Home
+
+
+def _replica(home: Home) -> dict[str, object]:
+    """Say how far the replica is behind, where there is one."""
+    if home.replica is None:
+        return {}
+    lag = asdict(home.replica.queue.lag())
+    return {f"replica_{name}": value for name, value in lag.items()}
 
 
 def status(context: typer.Context, json: Json = False) -> None:
@@ -19,6 +31,7 @@ def status(context: typer.Context, json: Json = False) -> None:
             **asdict(home.index.statistics()),
             "nodes": len(home.index.nodes.list()),
             "active_key": home.keys.keyring.active.key_id.hex(),
+            **_replica(home),
             "free_bytes": shutil.disk_usage(home.settings.store.path).free,
         }
     if json:

@@ -156,7 +156,7 @@ def archived(connection: Connection, revision_id: int, facts: ObjectFacts) -> No
 
 
 def object_values(facts: ObjectFacts) -> dict[str, Any]:
-    """Give the columns of an object's row."""
+    """Give the columns of an object's row; the replica is yet to get it."""
     return {
         "object_id": facts.object_id,
         "key_id": facts.key_id,
@@ -164,4 +164,5 @@ def object_values(facts: ObjectFacts) -> dict[str, Any]:
         "model": facts.model,
         "coding": facts.coding,
         "sealed_at": facts.sealed_at,
+        "replicated_at": None,
     }

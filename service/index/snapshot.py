@@ -9,7 +9,9 @@ from typing import Final
 
 from service.errors import IndexFault
 
-CARRIED: Final = ("nodes", "users", "commitments", "commitment_items", "trail", "trail_head")
+CARRIED: Final = (
+    "nodes", "users", "commitments", "commitment_items", "trail", "trail_head", "replica_removals",
+)  # fmt: skip
 """Tables that nothing sealed could restore. Corrections and decisions have notes of their own."""
 
 _COMMAND_UIDS: Final = """

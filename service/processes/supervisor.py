@@ -32,6 +32,7 @@ from service import logs, tls
 from service.errors import IoFault, Unknown
 from service.home import KEYRING, Home, Overrides, root_secret, run_folder, serving
 from service.keys import KeyStore
+from service.keys.memory import shield
 from service.processes import decode_server
 from service.processes.children import Children, Running, forked, fresh
 from service.processes.housekeeper import keep_house
@@ -72,6 +73,7 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
     """
     settings = load(path, overrides)
     logs.configure(settings.log.level, settings.log.format, settings.log.phi)
+    shield()
     _check_keys(settings)
     tls.security(settings)
     run = run_folder(settings)
@@ -183,7 +185,9 @@ def _start(
     ready, tell = os.pipe()
     for number in range(settings.service.receivers):
         children.add(f"receiver {number}", _receiver(settings, listeners, tell))
-    children.add("housekeeper", _housekeeper(settings, listeners))
+    children.add("housekeeper", _without_port(keep_house, settings, listeners))
+    if settings.replica.is_set:
+        children.add("replicator", _without_port(_replicate, settings, listeners))
     for number in range(settings.service.workers):
         name = f"worker {number} of {socket.gethostname()}"
         children.add(name, _worker(settings, shared, name))
@@ -199,14 +203,21 @@ def _receiver(
     return start
 
 
-def _housekeeper(
-    settings: Settings, listeners: Sequence[Listener]
+def _without_port(
+    work: Callable[[Settings, int], None], settings: Settings, listeners: Sequence[Listener]
 ) -> Callable[[int, Sequence[Lifeline]], Running]:
     def main(end: int) -> None:
         _close(listeners)
-        keep_house(settings, end)
+        work(settings, end)
 
     return lambda end, siblings: forked(main, end, siblings)
+
+
+def _replicate(settings: Settings, end: int) -> None:
+    # Only in its own process: it reads objects, and so loads the codec.
+    from service.processes.replicator import replicate
+
+    replicate(settings, end)
 
 
 def _worker(

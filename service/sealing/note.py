@@ -53,21 +53,28 @@ def read_note(folder: Path, keys: Keys, note_id: bytes) -> dict[str, Any]:
         Missing: there is no such note.
         Truncated, Altered, WrongKey, WrongInstance, Undecodable: named by what is wrong with it.
     """
-    data = _read(folder, note_id)
+    return open_note(_read(folder, note_id), keys, note_id)
+
+
+def open_note(data: bytes, keys: Keys, note_id: bytes) -> dict[str, Any]:
+    """Open the sealed bytes of one note, wherever they come from.
+
+    Raises:
+        Truncated, Altered, WrongKey, WrongInstance, Undecodable: named by what is wrong with it.
+    """
     sealed = Envelope.open(MAGIC, Purpose.NOTE, keys, data[: envelope.SIZE])
     if sealed.file_id != note_id:
         raise WrongInstance(f"the file of note {note_id.hex()} holds another")
     return record.from_json(sealed.cipher.open(PartType.NOTE, 0, 1, data[envelope.SIZE :]))
 
 
-def note_key(folder: Path, note_id: bytes) -> bytes:
+def note_key(sealed: bytes) -> bytes:
     """Give the archive key that a note is sealed under, by its clear start.
 
     Raises:
-        Missing: there is no such note.
         Truncated, Undecodable: its clear start cannot be read.
     """
-    return envelope.key_of(MAGIC, Purpose.NOTE, _read(folder, note_id)[: envelope.SIZE])
+    return envelope.key_of(MAGIC, Purpose.NOTE, sealed[: envelope.SIZE])
 
 
 def remove_note(folder: Path, note_id: bytes) -> None:

@@ -25,9 +25,11 @@ from obstore.store import S3Store as Bucket
 
 from service.errors import Conflict, Fault, Missing, OutOfSpace, StoreFault
 from service.records import ID_BYTES
+from service.sealing.note import SUFFIX as NOTE_SUFFIX
 
 _FOLDER: Final = "objects"
 _SUFFIX: Final = ".dcm"
+_NOTES: Final = "notes"
 _PART_BYTES: Final = 16 << 20
 """Of a multipart upload: S3 takes at most 10,000 parts, so objects up to 160 GB."""
 _PARTS_AT_ONCE: Final = 4
@@ -146,12 +148,7 @@ class S3Store:
 
     def ids(self) -> Iterator[bytes]:
         """Name every object, in ascending order: S3 lists keys in the order of their bytes."""
-        with faults("objects"):
-            for page in obstore.list(self._bucket, _FOLDER):
-                for listed in page:
-                    stem, dot, _ = listed["path"].rpartition("/")[2].partition(_SUFFIX)
-                    if dot and len(stem) == 2 * ID_BYTES:
-                        yield bytes.fromhex(stem)
+        return _listed(self._bucket, _FOLDER, _SUFFIX)
 
     def remove(self, object_id: bytes) -> None:
         """Remove an object durably."""
@@ -165,6 +162,32 @@ class S3Store:
     def sweep(self) -> int:
         """Remove nothing: drafts have no names."""
         return 0
+
+
+class S3Notes:
+    """The notes of one bucket under one prefix; see :class:`service.store.notes.NoteStore`."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    def ids(self) -> Iterator[bytes]:
+        """Name every note, in ascending order."""
+        return _listed(self._bucket, _NOTES, NOTE_SUFFIX)
+
+    def read(self, note_id: bytes) -> bytes:
+        """Give the sealed bytes of a note."""
+        with faults(f"note {note_id.hex()}", absent=Missing):
+            return bytes(obstore.get(self._bucket, _note_key(note_id)).bytes())
+
+    def write(self, note_id: bytes, sealed: bytes) -> None:
+        """Keep a note durably."""
+        with faults(f"note {note_id.hex()}"):
+            obstore.put(self._bucket, _note_key(note_id), sealed)
+
+    def remove(self, note_id: bytes) -> None:
+        """Remove a note durably."""
+        with faults(f"note {note_id.hex()}"):
+            obstore.delete(self._bucket, _note_key(note_id))
 
 
 class _Ranges(io.RawIOBase):
@@ -217,6 +240,19 @@ def _key(object_id: bytes) -> str:
     if len(object_id) != ID_BYTES:
         raise ValueError("an object id has 16 bytes")
     return f"{_FOLDER}/{object_id.hex()}{_SUFFIX}"
+
+
+def _note_key(note_id: bytes) -> str:
+    return f"{_NOTES}/{note_id.hex()}{NOTE_SUFFIX}"
+
+
+def _listed(bucket: Bucket, folder: str, suffix: str) -> Iterator[bytes]:
+    with faults(folder):
+        for page in obstore.list(bucket, folder):
+            for listed in page:
+                stem, dot, _ = listed["path"].rpartition("/")[2].partition(suffix)
+                if dot and len(stem) == 2 * ID_BYTES:
+                    yield bytes.fromhex(stem)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -21,8 +21,10 @@ from service.index import RevisionFacts
 from service.keys import ArchiveKey
 from service.sealing.clear import read_clear
 from service.sealing.journal import JournalReader, entry_ids, entry_path
-from service.sealing.note import note_ids, note_key, read_note, remove_note, write_note
+from service.sealing.note import note_ids, note_key, read_note, write_note
 from service.sealing.reader import ObjectReader
+from service.store import ObjectStore
+from service.store.notes import LocalNotes, NoteStore
 
 _UNREADABLE: Final = b""
 """Stands for the key of a file that does not say under which key it is."""
@@ -98,10 +100,10 @@ def reencrypt(
 
 def _reseal_note(home: Home, active: bytes, note_id: bytes) -> bool:
     """Seal a note again; one that a crash leaves twice is replayed once, by its sequence."""
-    if note_key(home.notes, note_id) == active:
+    if note_key(LocalNotes(home.notes).read(note_id)) == active:
         return False
     write_note(home.notes, home.keys, read_note(home.notes, home.keys, note_id))
-    remove_note(home.notes, note_id)
+    home.remove_note(note_id)
     return True
 
 
@@ -120,7 +122,7 @@ def _reseal(home: Home, codec: Codec, revision: RevisionFacts) -> int:
     with home.store.open(old_id) as file:
         old = ObjectReader(file, home.keys, old_id, codec.predictors)
         facts = reseal(home, codec, old, commit)
-    home.store.remove(old_id)
+    home.remove_object(old_id)
     return facts.size
 
 
@@ -139,7 +141,7 @@ def _remove_replaced(home: Home) -> int:
                 bytes.fromhex(str(entry.details[name])) for name in ("before", "object")
             )
             if home.store.exists(old_id) and _is_in_place(home, new_id):
-                home.store.remove(old_id)
+                home.remove_object(old_id)
                 removed += 1
     return removed
 
@@ -166,15 +168,17 @@ class KeyUse:
     """Journal entries."""
     notes: int
     """Notes of decisions."""
+    replica: int
+    """Objects and notes that only the replica has: some of them are still to leave it."""
 
 
 def count_keys(home: Home) -> list[KeyUse]:
     """Count, for each key of the keyring, what is sealed under it: every file is looked at.
 
     Raises:
-        IoFault: the store or the journal cannot be read.
+        IoFault: the store, the journal or the replica cannot be read.
     """
-    objects, entries, notes = (Counter(keys) for keys in _all_keys(home))
+    objects, entries, notes, replica = (Counter(keys) for keys in _all_keys(home).values())
     return [
         KeyUse(
             key.key_id,
@@ -183,6 +187,7 @@ def count_keys(home: Home) -> list[KeyUse]:
             objects[key.key_id],
             entries[key.key_id],
             notes[key.key_id],
+            replica[key.key_id],
         )
         for key in home.keys.keyring.keys
     ]
@@ -196,14 +201,14 @@ def retire(home: Home, name: str) -> ArchiveKey:
     caller's to warn of.
 
     Raises:
-        KeyNeeded: it is active, or something in the store or the journal is sealed under it.
+        KeyNeeded: it is active, or something in the store, the journal or the replica is sealed
+            under it.
         Unknown: no key, or several, begin with ``name``.
+        IoFault: the replica, or another of them, cannot be read.
     """
     key = home.keys.keyring.find(name)
     with home.retiring():
-        for what, keys in zip(
-            ("objects", "journal entries", "notes"), _all_keys(home), strict=True
-        ):
+        for what, keys in _all_keys(home).items():
             _require_unused(key.key_id, what, Counter(keys))
         home.keys.retire(key.key_id)
     home.index.trail.append("key retired", {"key": key.key_id.hex()})
@@ -223,24 +228,41 @@ def _require_unused(key_id: bytes, what: str, keys: Counter[bytes]) -> None:
         )
 
 
-def _all_keys(home: Home) -> tuple[Iterator[bytes], Iterator[bytes], Iterator[bytes]]:
-    """Give the key of every object, of every journal entry and of every note."""
-    return _object_keys(home), _entry_keys(home), _note_keys(home)
+def _all_keys(home: Home) -> dict[str, Iterator[bytes]]:
+    """Give the key of every file, by what the file is."""
+    return {
+        "objects": _object_keys(home.store, home.store.ids()),
+        "journal entries": _entry_keys(home),
+        "notes": _note_keys(LocalNotes(home.notes), note_ids(home.notes)),
+        "files of the replica": _replica_keys(home),
+    }
 
 
-def _note_keys(home: Home) -> Iterator[bytes]:
-    for note_id in note_ids(home.notes):
+def _replica_keys(home: Home) -> Iterator[bytes]:
+    """Give the keys of what the replica alone has: of the rest, the store has the same bytes."""
+    if home.replica is not None:
+        objects, notes = home.replica.objects, home.replica.notes
+        own = set(home.store.ids())
+        yield from _object_keys(objects, (one for one in objects.ids() if one not in own))
+        own = set(note_ids(home.notes))
+        yield from _note_keys(notes, (one for one in notes.ids() if one not in own))
+
+
+def _note_keys(store: NoteStore, ids: Iterable[bytes]) -> Iterator[bytes]:
+    for note_id in ids:
         try:
-            yield note_key(home.notes, note_id)
+            yield note_key(store.read(note_id))
+        except Missing:
+            continue  # Sealed again since it was listed.
         except DataFault as fault:
             _log.error("note unreadable", entry=note_id.hex(), exc_info=fault)
             yield _UNREADABLE
 
 
-def _object_keys(home: Home) -> Iterator[bytes]:
-    for object_id in home.store.ids():
+def _object_keys(store: ObjectStore, ids: Iterable[bytes]) -> Iterator[bytes]:
+    for object_id in ids:
         try:
-            with home.store.open(object_id) as file:
+            with store.open(object_id) as file:
                 yield read_clear(file).key_id
         except Missing:
             continue  # Replaced since it was listed.
