@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import Json, home_path, opened
+from service.cli.options import Json, home_path, opened, prepare
 from service.cli.output import moment, print_facts, print_json
 
 
@@ -41,10 +41,9 @@ def restore(
     json: Json = False,
 ) -> None:
     """Put a backup into a folder without an archive; objects and journal go back beside it."""
-    from service import logs
     from service.upkeep.backup import restore as put_back
 
-    logs.configure("warning", "console")
+    prepare()
     restored = put_back(folder.absolute(), home_path(context))
     if json:
         print_json(restored)

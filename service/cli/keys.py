@@ -32,19 +32,10 @@ def list_(context: typer.Context, json: Json = False) -> None:
         print_json(uses)
         return
     rows = [
-        [
-            use.key_id,
-            use.state,
-            moment(use.created_at),
-            use.objects,
-            use.entries,
-            use.notes,
-            use.replica,
-        ]
+        [use.key_id, use.state, moment(use.created_at), use.objects, use.entries, use.notes]
         for use in uses
     ]
-    headings = ["key", "state", "made", "objects", "journal entries", "notes", "replica alone"]
-    print_table(headings, rows)
+    print_table(["key", "state", "made", "objects", "journal entries", "notes"], rows)
 
 
 @app.command()

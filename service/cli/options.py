@@ -41,12 +41,20 @@ def opened(context: typer.Context) -> Iterator[Home]:
         SettingsError: its settings are wrong.
         Fault: there is none, or it cannot be opened.
     """
-    from service import logs
     from service.home import Home
 
-    logs.configure("warning", "console")
+    prepare()
     with Home.open(home_path(context)) as home:
         yield home
+
+
+def prepare() -> None:
+    """Send warnings to standard error, and keep keys out of dumps."""
+    from service import logs
+    from service.keys.memory import shield
+
+    logs.configure("warning", "console")
+    shield()
 
 
 def micros(moment: datetime | None) -> int:

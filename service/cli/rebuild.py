@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from service.cli.options import Json, home_path
+from service.cli.options import Json, home_path, prepare
 from service.cli.output import errors, print_facts, print_json, progress
 from service.errors import EXIT_FAULTS_FOUND, EXIT_OK
 
 
 def rebuild_index(context: typer.Context, json: Json = False) -> int:
     """Rebuild the index while nothing serves the archive; the old one is kept beside it."""
-    from service import logs
     from service.upkeep.rebuild import rebuild_index as rebuild
 
-    logs.configure("warning", "console")
+    prepare()
     with progress("rebuilding", quiet=json) as show:
         rebuilt = rebuild(home_path(context), None, show)
     for fault in rebuilt.faults:

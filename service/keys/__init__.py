@@ -4,6 +4,7 @@ One archive key seals many objects, but never directly: every object and every j
 key of its own, derived with fresh salt (:mod:`service.keys.derivation`).
 """
 
+from service.keys.backups import KeyringBackups
 from service.keys.derivation import (
     CHECK_BYTES,
     KEY_BYTES,
@@ -28,6 +29,7 @@ __all__ = [
     "KeyState",
     "KeyStore",
     "Keyring",
+    "KeyringBackups",
     "Keys",
     "PassphraseFile",
     "PassphrasePrompt",

@@ -39,7 +39,7 @@ class Purpose(Enum):
     KEYRING = b"keyring"
 
 
-def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+def hkdf(secret: bytes | memoryview, salt: bytes, info: bytes, length: int) -> bytes:
     """Derive ``length`` bytes by HKDF-SHA256 (RFC 5869)."""
     return HKDF(SHA256(), length, salt, info).derive(secret)
 
@@ -60,7 +60,12 @@ class SealingKey:
 
     @classmethod
     def derive(
-        cls, key_id: bytes, archive_key: bytes, salt: bytes, purpose: Purpose, name: bytes
+        cls,
+        key_id: bytes,
+        archive_key: bytes | memoryview,
+        salt: bytes,
+        purpose: Purpose,
+        name: bytes,
     ) -> SealingKey:
         """Derive the key of the file called ``name`` (16 bytes: object or entry id)."""
         if len(name) != ID_BYTES or len(salt) != SALT_BYTES:
@@ -74,7 +79,7 @@ class SealingKey:
     def fresh(
         cls,
         key_id: bytes,
-        archive_key: bytes,
+        archive_key: bytes | memoryview,
         purpose: Purpose,
         name: bytes,
         random: Callable[[int], bytes] = secrets.token_bytes,

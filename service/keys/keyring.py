@@ -10,6 +10,7 @@ from typing import Final
 
 from service.errors import DataFault, KeyNeeded, KeyringFault, Unknown, WrongKey
 from service.keys.derivation import KEY_BYTES
+from service.keys.memory import locked
 from service.records import ID_BYTES
 
 KEYRING_FORMAT: Final = 1
@@ -34,8 +35,8 @@ class ArchiveKey:
     state: KeyState
     created_at: int
     """Microseconds since 1970-01-01 UTC."""
-    secret: bytes
-    """32 bytes; empty once retired."""
+    secret: bytes | memoryview
+    """32 bytes, in locked memory where it was read from a file; empty once retired."""
 
     def __repr__(self) -> str:
         return f"ArchiveKey(key_id={self.key_id.hex()}, state={self.state.value})"
@@ -151,7 +152,9 @@ class Keyring:
             content = json.loads(text)
             if content["format"] != KEYRING_FORMAT:
                 raise DataFault(f"keyring format {content['format']} is not known to this version")
-            keyring = cls(tuple(_key_from_json(entry) for entry in content["keys"]))
+            secrets = locked([bytes.fromhex(entry["key"]) for entry in content["keys"]])
+            pairs = zip(content["keys"], secrets, strict=True)
+            keyring = cls(tuple(_key_from_json(entry, secret) for entry, secret in pairs))
         except (KeyError, TypeError, ValueError, RecursionError) as fault:
             raise DataFault("the keyring opened but its content is malformed") from fault
         return keyring._checked()
@@ -176,12 +179,12 @@ def _retired(key: ArchiveKey) -> ArchiveKey:
     return replace(key, state=KeyState.RETIRED, secret=b"")
 
 
-def _key_from_json(entry: dict[str, str | int]) -> ArchiveKey:
+def _key_from_json(entry: dict[str, str | int], secret: memoryview) -> ArchiveKey:
     key = ArchiveKey(
         key_id=bytes.fromhex(str(entry["id"])),
         state=KeyState(entry["state"]),
         created_at=int(entry["created_at"]),
-        secret=bytes.fromhex(str(entry["key"])),
+        secret=secret,
     )
     expected = 0 if key.state is KeyState.RETIRED else KEY_BYTES
     if len(key.key_id) != ID_BYTES or len(key.secret) != expected:

@@ -9,7 +9,6 @@ second synced write, does the key become active.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import secrets
 import threading
@@ -23,16 +22,15 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from service.errors import Conflict, DataFault, KeyringFault, WrongKey, WrongSecret
+from service.errors import Conflict, KeyringFault, WrongKey, WrongSecret
 from service.failpoints import failpoint
 from service.files import write_atomically
+from service.keys.backups import KeyringBackups, remove_partial
 from service.keys.derivation import Purpose, SealingKey
-from service.keys.keyring import KEYRING_FORMAT, ArchiveKey, Keyring, KeyState
+from service.keys.keyring import ArchiveKey, Keyring, KeyState
+from service.keys.keyring_file import read_keyring, seal_keyring
 from service.keys.sources import RootSecret
 from service.records import ID_BYTES
-
-_LARGEST_KEYRING = 1 << 21
-"""Bytes; some 8,000 keys, a rotation a day for twenty years."""
 
 _LOOK_AGAIN_S = 5.0
 """Seconds between attempts to open a keyring that cannot be: each may cost a scrypt (0.2 s)."""
@@ -113,45 +111,54 @@ class KeyStore:
             self._look_again = time.monotonic() + _LOOK_AGAIN_S
             return before.opening()
 
-    def rotate(self, backup: Path | None = None) -> ArchiveKey:
+    def rotate(self, backups: KeyringBackups | None = None) -> ArchiveKey:
         """Make a new active key; the one before it only opens from now on.
 
         Returns:
-            The new key, after it is durable, backed up where ``backup`` names a file, and has
-            opened a test object.
+            The new key, after it is durable, backed up where there are backups, and has opened a
+            test object.
         """
         with self._exclusive():
             key = ArchiveKey.generate(_now())
-            self._save(self._reread().with_key(key), self._root)
+            sealed = self._save(self._reread().with_key(key), self._root)
             failpoint("key.added")
             _prove(self._reread().get(key.key_id))
             failpoint("key.proven")
-            if backup is not None:
-                self.backup(backup)
+            if backups is not None:
+                self._keep(backups, sealed)
             self._save(self.keyring.activated(key.key_id), self._root)
             failpoint("key.activated")
             return self._reread().active
 
-    def retire(self, key_id: bytes) -> None:
+    def retire(self, key_id: bytes, backups: KeyringBackups | None = None) -> list[Path]:
         """Destroy a key. That nothing needs it any more is for the caller to have counted.
+
+        Returns:
+            The versions among the backups that still hold the key, or may.
 
         Raises:
             KeyNeeded: it is the active key.
             WrongKey: it is unknown or retired already.
         """
         with self._exclusive():
-            self._save(self._reread().retired(key_id), self._root)
+            sealed = self._save(self._reread().retired(key_id), self._root)
             failpoint("key.retired")
             self._reread()
+            if backups is None:
+                return []
+            self._keep(backups, sealed)
+            return list(backups.holding(key_id, self._root))
 
-    def rewrap(self, root: RootSecret) -> None:
+    def rewrap(self, root: RootSecret, backups: KeyringBackups | None = None) -> None:
         """Seal the keyring by another root secret. Old copies stay open to the old one."""
         with self._exclusive():
             keyring = self._reread()
-            self._save(keyring, root)
+            sealed = self._save(keyring, root)
             self._root = root
             if self._reread() != keyring:
                 raise KeyringFault("the keyring read back differs from the one written")
+            if backups is not None:
+                self._keep(backups, sealed)
 
     def backup(self, path: Path) -> None:
         """Copy the sealed keyring, and open the copy.
@@ -163,7 +170,13 @@ class KeyStore:
             write_atomically(path, self._path.read_bytes())
         except OSError as fault:
             raise KeyringFault(f"cannot back up the keyring to {path}: {fault.strerror}") from fault
-        if KeyStore(path, self._root).keyring != self.keyring:
+        self._compare(path)
+
+    def _keep(self, backups: KeyringBackups, sealed: bytes) -> None:
+        self._compare(backups.add(sealed))
+
+    def _compare(self, path: Path) -> None:
+        if read_keyring(path, self._root) != self.keyring:
             raise KeyringFault(f"the keyring backed up to {path} reads back differently")
 
     def _identity(self) -> tuple[int, ...]:
@@ -181,26 +194,17 @@ class KeyStore:
 
     def _load(self) -> Keyring:
         identity = self._identity()
-        try:
-            with self._path.open("rb") as file:
-                content = json.loads(file.read(_LARGEST_KEYRING))
-            version, sealed = content["format"], content["root"]
-        except OSError as fault:
-            raise KeyringFault(f"cannot read {self._path}: {fault.strerror}") from fault
-        except (KeyError, TypeError, ValueError, RecursionError) as fault:
-            raise DataFault(f"{self._path} is not a keyring") from fault
-        if version != KEYRING_FORMAT:
-            raise DataFault(f"{self._path} has format {version}, not known to this version")
-        keyring = Keyring.from_json(self._root.open(sealed))
+        keyring = read_keyring(self._path, self._root)
         self._seen = identity
         return keyring
 
-    def _save(self, keyring: Keyring, root: RootSecret) -> None:
-        content = {"format": KEYRING_FORMAT, "root": root.seal(keyring.to_json())}
+    def _save(self, keyring: Keyring, root: RootSecret) -> bytes:
+        sealed = seal_keyring(keyring, root)
         try:
-            write_atomically(self._path, json.dumps(content, indent=2).encode("ascii") + b"\n")
+            write_atomically(self._path, sealed)
         except OSError as fault:
             raise KeyringFault(f"cannot write {self._path}: {fault.strerror}") from fault
+        return sealed
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -212,6 +216,7 @@ class KeyStore:
             raise KeyringFault(f"cannot lock {self._path}: {fault.strerror}") from fault
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
+            remove_partial(self._path.parent, self._path.name)
             yield
         finally:
             os.close(handle)

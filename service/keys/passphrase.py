@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from service.errors import KeyringFault, WrongSecret
 from service.keys.derivation import KEY_BYTES
+from service.keys.memory import locked
 from service.keys.sources import read_secret
 from service.keys.wrapping import Computed, Wrapping
 
@@ -41,7 +42,7 @@ class _Passphrase(Computed):
         return scrypt.derive(self._passphrase())
 
     @abstractmethod
-    def _passphrase(self) -> bytes:
+    def _passphrase(self) -> bytes | memoryview:
         """Give the passphrase."""
 
 
@@ -69,7 +70,7 @@ class PassphrasePrompt(_Passphrase):
 
     def __init__(self, log2_n: int = SCRYPT_LOG2_N) -> None:
         super().__init__(log2_n)
-        self._asked: bytes | None = None
+        self._asked: memoryview | None = None
 
     def ask_new(self) -> None:
         """Ask for a new passphrase, and again, since nobody sees what is typed.
@@ -80,11 +81,11 @@ class PassphrasePrompt(_Passphrase):
         first, second = _ask("New passphrase: "), _ask("Again: ")
         if first != second:
             raise KeyringFault("the two passphrases differ")
-        self._asked = first
+        (self._asked,) = locked([first])
 
-    def _passphrase(self) -> bytes:
+    def _passphrase(self) -> memoryview:
         if self._asked is None:
-            self._asked = _ask("Passphrase of the keyring: ")
+            (self._asked,) = locked([_ask("Passphrase of the keyring: ")])
         return self._asked
 
 

@@ -26,6 +26,7 @@ from service.encode import Codec, Reception, Sealed, seal
 from service.errors import Fault, Unknown
 from service.home import Home
 from service.index import Journalled
+from service.keys.memory import shield
 from service.processes.decode import decoder
 from service.processes.decode_server import DecodeServer
 from service.sealing.journal import JournalReader, entry_path, remove_entry
@@ -132,6 +133,7 @@ def drain(home: Home, codec: Codec, progress: Callable[[int], None] = lambda _: 
 
 def work(options: Mapping[str, Any], stop: threading.Event) -> None:
     """Run a worker as the supervisor asks, until it is to stop."""
+    shield()
     with Home.open(Path(options["home"]), options["settings"]) as home:
         log = home.settings.log
         logs.configure(log.level, log.format, log.phi)

