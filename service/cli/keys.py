@@ -32,10 +32,19 @@ def list_(context: typer.Context, json: Json = False) -> None:
         print_json(uses)
         return
     rows = [
-        [use.key_id, use.state, moment(use.created_at), use.objects, use.entries, use.notes]
+        [
+            use.key_id,
+            use.state,
+            moment(use.created_at),
+            use.objects,
+            use.entries,
+            use.notes,
+            use.replica,
+        ]
         for use in uses
     ]
-    print_table(["key", "state", "made", "objects", "journal entries", "notes"], rows)
+    headings = ["key", "state", "made", "objects", "journal entries", "notes", "replica alone"]
+    print_table(headings, rows)
 
 
 @app.command()

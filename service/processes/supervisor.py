@@ -185,7 +185,9 @@ def _start(
     ready, tell = os.pipe()
     for number in range(settings.service.receivers):
         children.add(f"receiver {number}", _receiver(settings, listeners, tell))
-    children.add("housekeeper", _housekeeper(settings, listeners))
+    children.add("housekeeper", _without_port(keep_house, settings, listeners))
+    if settings.replica.is_set:
+        children.add("replicator", _without_port(_replicate, settings, listeners))
     for number in range(settings.service.workers):
         name = f"worker {number} of {socket.gethostname()}"
         children.add(name, _worker(settings, shared, name))
@@ -201,14 +203,21 @@ def _receiver(
     return start
 
 
-def _housekeeper(
-    settings: Settings, listeners: Sequence[Listener]
+def _without_port(
+    work: Callable[[Settings, int], None], settings: Settings, listeners: Sequence[Listener]
 ) -> Callable[[int, Sequence[Lifeline]], Running]:
     def main(end: int) -> None:
         _close(listeners)
-        keep_house(settings, end)
+        work(settings, end)
 
     return lambda end, siblings: forked(main, end, siblings)
+
+
+def _replicate(settings: Settings, end: int) -> None:
+    # Only in its own process: it reads objects, and so loads the codec.
+    from service.processes.replicator import replicate
+
+    replicate(settings, end)
 
 
 def _worker(
