@@ -15,7 +15,7 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
-from service.errors import Missing
+from service.errors import Missing, WrongKey
 from service.home import Home
 from service.index import Servable
 from service.processes.decode_server import DecodeClient, Place, Wanted
@@ -80,7 +80,7 @@ class Retriever:
             held = ExitStack()
             try:
                 return held.enter_context(self._open(servable, transfer_syntax)), held
-            except Missing:
+            except (Missing, WrongKey):  # The key may be retired since the object was opened.
                 if look == _LOOKS:
                     raise
         raise AssertionError("unreachable")

@@ -15,6 +15,7 @@ from service.errors import EXIT_FAULTS_FOUND, EXIT_OK
 if TYPE_CHECKING:
     from service.home import Home
     from service.keys import KeyringBackups, RootSecret
+    from service.upkeep.key_uses import Holder
 
 app = typer.Typer(help="Archive keys and the root secret that seals them.", no_args_is_help=True)
 
@@ -24,27 +25,26 @@ Pause = Annotated[float, typer.Option(help="Seconds of rest after each object.",
 @app.command("ls")
 def list_(context: typer.Context, json: Json = False) -> None:
     """List the keys and count what is sealed under each: every file is looked at."""
-    from service.upkeep.jobs import count_keys
+    from service.upkeep.key_uses import count_keys
 
     with opened(context) as home:
         uses = count_keys(home)
     if json:
         print_json(uses)
         return
-    rows = [
+    print_table(
+        [*("key", "state", "made", "objects", "journal entries", "notes", "replica alone"), "ever"],
         [
-            use.key_id,
-            use.state,
-            moment(use.created_at),
-            use.objects,
-            use.entries,
-            use.notes,
-            use.replica,
-        ]
-        for use in uses
-    ]
-    headings = ["key", "state", "made", "objects", "journal entries", "notes", "replica alone"]
-    print_table(headings, rows)
+            [
+                *(use.key_id, use.state, moment(use.created_at)),
+                *(use.objects, use.entries, use.notes, use.replica, use.sealings),
+            ]
+            for use in uses
+        ],
+    )
+    for use in uses:
+        if use.advice:
+            errors.print(f"key {use.key_id.hex()}: {use.advice}", markup=False)
 
 
 @app.command()
@@ -80,18 +80,45 @@ def reencrypt(context: typer.Context, pause: Pause = 0.0, json: Json = False) ->
 def retire(
     context: typer.Context,
     key: Annotated[str, typer.Argument(help="Key id, or its first digits.")],
+    purge_backups: Annotated[
+        bool, typer.Option("--purge-backups", help="Also destroy the keyring's backups with it.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Destroy a key that nothing in the archive needs any more."""
-    from service.upkeep.jobs import retire as destroy
+    """Destroy a key that nothing in the archive needs any more; name what does."""
+    from service.upkeep.key_uses import StillNeeded
+    from service.upkeep.key_uses import retire as destroy
 
     with opened(context) as home:
-        retired = destroy(home, key)
+        backups = _backups(home)
+        try:
+            retired = destroy(home, key, backups)
+        except StillNeeded as fault:
+            _print_holders(fault.holders, json)
+            raise
+        if purge_backups and backups is not None:
+            for path in retired.backups:
+                backups.remove(path)
     if json:
-        print_json({"key_id": retired.key_id})
+        held = [] if purge_backups else retired.backups
+        print_json({"key_id": retired.key.key_id, "held_by": held})
         return
-    console.print(f"retired: {retired.key_id.hex()}")
+    console.print(f"retired: {retired.key.key_id.hex()}")
+    for path in retired.backups:
+        done = "removed" if purge_backups else "still holds the key, or may"
+        console.print(f"{path}: {done}", markup=False)
     console.print("Backups of objects that were sealed under it cannot be opened any more.")
+
+
+def _print_holders(holders: list[Holder], json: bool) -> None:
+    if json:
+        print_json({"needed_by": holders})
+        return
+    rows = [
+        [holder.what, holder.id, holder.sop_instance_uid, holder.revision, holder.readable]
+        for holder in holders
+    ]
+    print_table(["what", "id", "SOP Instance UID", "revision", "readable"], rows)
 
 
 @app.command()

@@ -1,33 +1,24 @@
 """Jobs over the whole archive that change how it is sealed, and never what.
 
-For the command: :func:`reencrypt`, :func:`count_keys`, :func:`retire`.
+For the command: :func:`reencrypt`.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
 
 import structlog
 
 from service.encode import Codec, reseal
-from service.errors import DataFault, KeyNeeded, Missing, Unknown
+from service.errors import DataFault, Missing, Unknown
 from service.home import Home
 from service.index import RevisionFacts
-from service.keys import ArchiveKey
-from service.sealing.clear import read_clear
-from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.note import note_ids, note_key, read_note, write_note
 from service.sealing.reader import ObjectReader
-from service.store import ObjectStore
-from service.store.notes import LocalNotes, NoteStore
-
-_UNREADABLE: Final = b""
-"""Stands for the key of a file that does not say under which key it is."""
+from service.store.notes import LocalNotes
 
 _log = structlog.get_logger()
 
@@ -153,131 +144,3 @@ def _is_in_place(home: Home, object_id: bytes) -> bool:
     except Unknown:
         return False
     return home.store.exists(object_id)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyUse:
-    """What is sealed under one key."""
-
-    key_id: bytes
-    state: str
-    created_at: int
-    objects: int
-    """Counted in the store itself: also those that no row names."""
-    entries: int
-    """Journal entries."""
-    notes: int
-    """Notes of decisions."""
-    replica: int
-    """Objects and notes that only the replica has: some of them are still to leave it."""
-
-
-def count_keys(home: Home) -> list[KeyUse]:
-    """Count, for each key of the keyring, what is sealed under it: every file is looked at.
-
-    Raises:
-        IoFault: the store, the journal or the replica cannot be read.
-    """
-    objects, entries, notes, replica = (Counter(keys) for keys in _all_keys(home).values())
-    return [
-        KeyUse(
-            key.key_id,
-            key.state.value,
-            key.created_at,
-            objects[key.key_id],
-            entries[key.key_id],
-            notes[key.key_id],
-            replica[key.key_id],
-        )
-        for key in home.keys.keyring.keys
-    ]
-
-
-def retire(home: Home, name: str) -> ArchiveKey:
-    """Destroy a key that nothing needs any more.
-
-    Receptions and sealings under way that began under it wait until this is done, and are refused
-    then; their senders keep the instance. Backups of objects may still need the key: that is the
-    caller's to warn of.
-
-    Raises:
-        KeyNeeded: it is active, or something in the store, the journal or the replica is sealed
-            under it.
-        Unknown: no key, or several, begin with ``name``.
-        IoFault: the replica, or another of them, cannot be read.
-    """
-    key = home.keys.keyring.find(name)
-    with home.retiring():
-        for what, keys in _all_keys(home).items():
-            _require_unused(key.key_id, what, Counter(keys))
-        home.keys.retire(key.key_id)
-    home.index.trail.append("key retired", {"key": key.key_id.hex()})
-    return key
-
-
-def _require_unused(key_id: bytes, what: str, keys: Counter[bytes]) -> None:
-    if keys[key_id]:
-        raise KeyNeeded(
-            f"key {key_id.hex()}: {keys[key_id]} {what} are sealed under it; "
-            "run radiolith keys rotate --reencrypt first"
-        )
-    if keys[_UNREADABLE]:
-        raise KeyNeeded(
-            f"{keys[_UNREADABLE]} {what} cannot be read, and may need the key; "
-            "run radiolith audit first"
-        )
-
-
-def _all_keys(home: Home) -> dict[str, Iterator[bytes]]:
-    """Give the key of every file, by what the file is."""
-    return {
-        "objects": _object_keys(home.store, home.store.ids()),
-        "journal entries": _entry_keys(home),
-        "notes": _note_keys(LocalNotes(home.notes), note_ids(home.notes)),
-        "files of the replica": _replica_keys(home),
-    }
-
-
-def _replica_keys(home: Home) -> Iterator[bytes]:
-    """Give the keys of what the replica alone has: of the rest, the store has the same bytes."""
-    if home.replica is not None:
-        objects, notes = home.replica.objects, home.replica.notes
-        own = set(home.store.ids())
-        yield from _object_keys(objects, (one for one in objects.ids() if one not in own))
-        own = set(note_ids(home.notes))
-        yield from _note_keys(notes, (one for one in notes.ids() if one not in own))
-
-
-def _note_keys(store: NoteStore, ids: Iterable[bytes]) -> Iterator[bytes]:
-    for note_id in ids:
-        try:
-            yield note_key(store.read(note_id))
-        except Missing:
-            continue  # Sealed again since it was listed.
-        except DataFault as fault:
-            _log.error("note unreadable", entry=note_id.hex(), exc_info=fault)
-            yield _UNREADABLE
-
-
-def _object_keys(store: ObjectStore, ids: Iterable[bytes]) -> Iterator[bytes]:
-    for object_id in ids:
-        try:
-            with store.open(object_id) as file:
-                yield read_clear(file).key_id
-        except Missing:
-            continue  # Replaced since it was listed.
-        except DataFault as fault:
-            _log.error("object unreadable", object=object_id.hex(), exc_info=fault)
-            yield _UNREADABLE
-
-
-def _entry_keys(home: Home) -> Iterator[bytes]:
-    for entry_id in entry_ids(home.journal):
-        try:
-            with JournalReader(entry_path(home.journal, entry_id), home.keys) as entry:
-                yield entry.key_id
-        except Missing:
-            continue  # Archived since it was listed.
-        except DataFault as fault:
-            _log.error("journal entry unreadable", entry=entry_id.hex(), exc_info=fault)
-            yield _UNREADABLE

@@ -12,7 +12,8 @@ from service.index import Author, patient
 from service.processes.worker import drain
 from service.sealing.note import note_ids, read_note, remove_note
 from service.upkeep.decisions import Decisions
-from service.upkeep.jobs import count_keys, reencrypt, retire
+from service.upkeep.jobs import reencrypt
+from service.upkeep.key_uses import count_keys, retire
 from service.upkeep.rebuild import rebuild_index
 from tests.service.made import dataset, only, take
 

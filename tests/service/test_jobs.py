@@ -10,7 +10,8 @@ from service.index import Author, patient
 from service.processes.worker import drain
 from service.receive import Reception
 from service.upkeep.decisions import Decisions
-from service.upkeep.jobs import count_keys, reencrypt, retire
+from service.upkeep.jobs import reencrypt
+from service.upkeep.key_uses import count_keys, retire
 from service.upkeep.rebuild import rebuild_index
 from tests.service.made import damage, dataset, only, origin, take, without_pixels
 
@@ -122,7 +123,7 @@ def test_a_key_is_needed_while_objects_or_entries_are_under_it(home: Home, codec
     home.keys.rotate()
     uses = {use.key_id: (use.objects, use.entries) for use in count_keys(home)}
     assert uses[old] == (0, 1)
-    with pytest.raises(KeyNeeded, match="1 journal"):
+    with pytest.raises(KeyNeeded, match="1 × journal entry under it"):
         retire(home, old.hex())
     drain(home, codec)
     assert only(home).key_id == home.keys.keyring.active.key_id
@@ -135,7 +136,7 @@ def test_a_file_that_says_no_key_may_need_any(filled: Home) -> None:
     for path in filled.settings.store.path.rglob("*.dcm"):
         path.unlink()
     filled.keys.rotate()
-    with pytest.raises(KeyNeeded, match="cannot be read"):
+    with pytest.raises(KeyNeeded, match="1 that cannot be read"):
         retire(filled, old.hex())
 
 

@@ -16,7 +16,8 @@ from service.index.replication import Kind
 from service.processes.worker import drain
 from service.store import LocalStore
 from service.upkeep.decisions import Decisions
-from service.upkeep.jobs import reencrypt, retire
+from service.upkeep.jobs import reencrypt
+from service.upkeep.key_uses import retire
 from service.upkeep.replication import Replicator, catch_up
 from tests.service.made import damage, dataset, only, take
 from tests.store.s3_server import BUCKET, S3Server, s3_server
