@@ -13,12 +13,13 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from codec import Predictor
 from dicom.part10 import write_file_meta
-from service.contents import Contents, opened
+from service.contents import Contents, read
 from service.errors import Conflict, DataFault
 from service.files import PARTIAL, make_folder
 from service.home import Home
@@ -72,8 +73,7 @@ def export(
         if path.exists():
             raise Conflict(f"{path} exists already")
         try:
-            with opened(home, revision.servable, predictors) as contents:
-                exported.bytes += _write(path, contents)
+            exported.bytes += read(home, revision.servable, predictors, partial(_write, path))
             exported.files += 1
         except DataFault as fault:
             kind = type(fault).__name__

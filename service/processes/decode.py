@@ -6,18 +6,15 @@ peers, and a fault in one of them may end a worker, never an association.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import BinaryIO
 
 from dicom.transcode import TranscodeError, to_uncompressed
+from service.contents import Contents, Result, Use, read_entry, read_object
 from service.encode import Codec
 from service.errors import Undecodable
 from service.home import Home
 from service.processes.decode_server import Decode, Place, Wanted
-from service.records import Received
-from service.sealing.journal import JournalReader, entry_path
-from service.sealing.reader import ObjectReader
 
 
 def decoder(home: Home, codec: Codec) -> Decode:
@@ -32,28 +29,32 @@ def decoder(home: Home, codec: Codec) -> Decode:
     """
 
     def decode(wanted: Wanted, out: BinaryIO) -> bytes:
-        with _opened(home, codec, wanted) as (received, pieces):
-            if wanted.transfer_syntax is None:
-                out.writelines(pieces)
-            else:
-                dataset = b"".join(pieces)
-                target = wanted.transfer_syntax
-                out.write(_transcode(dataset, received.transfer_syntax, target))
-        return received.sha256
+        if wanted.transfer_syntax is None:
+            return _read(home, codec, wanted, partial(_write, out))
+        syntax, sha256, dataset = _read(home, codec, wanted, _take)
+        out.write(_transcode(dataset, syntax, wanted.transfer_syntax))
+        return sha256
 
     return decode
 
 
-@contextmanager
-def _opened(home: Home, codec: Codec, wanted: Wanted) -> Iterator[tuple[Received, Iterator[bytes]]]:
-    """Open what is wanted: its SHA-256 is compared before the last piece is given, or after it."""
+def _read(home: Home, codec: Codec, wanted: Wanted, use: Use[Result]) -> Result:
     if wanted.place is Place.JOURNAL:
-        with JournalReader(entry_path(home.journal, wanted.id), home.keys) as entry:
-            yield entry.received, entry.chunks()
-    else:
-        with home.store.open(wanted.id) as file:
-            reader = ObjectReader(file, home.keys, wanted.id, codec.predictors)
-            yield reader.received, reader.pieces()
+        return read_entry(home, wanted.id, use)
+    return read_object(home, wanted.id, codec.predictors, use)
+
+
+def _write(out: BinaryIO, contents: Contents) -> bytes:
+    """Write the dataset, from the start: what an earlier copy gave before it failed must go."""
+    out.seek(0)
+    out.truncate()
+    out.writelines(contents.pieces)
+    return contents.received.sha256
+
+
+def _take(contents: Contents) -> tuple[str, bytes, bytes]:
+    received = contents.received
+    return received.transfer_syntax, received.sha256, b"".join(contents.pieces)
 
 
 def _transcode(dataset: bytes, source: str, target: str) -> bytes:

@@ -11,6 +11,8 @@ from service.processes.decode import decoder
 from service.processes.decode_server import DecodeServer, listen
 from service.processes.worker import load_codec
 from service.retrieve import Retriever
+from tests.service.replicas import with_bucket, with_folder
+from tests.store.s3_server import S3Server, s3_server
 
 
 @pytest.fixture
@@ -49,3 +51,21 @@ def retriever(home: Home, decoding: None) -> Iterator[Retriever]:
     opened = Retriever(home)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3-compatible server."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", "s3"])
+def replicated(request: pytest.FixtureRequest, folder: Path) -> Iterator[Home]:
+    """An archive with a replica that a queue fills."""
+    if request.param == "folder":
+        with_folder(folder)
+    else:
+        with_bucket(folder, request.getfixturevalue("s3"))
+    with Home.open(folder) as home:
+        yield home

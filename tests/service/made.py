@@ -10,6 +10,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from dicom.part10 import split_part10
+from service.contents import read
+from service.encode import Codec
 from service.home import Home
 from service.index import Added, RevisionFacts
 from service.receive import Origin, Reception
@@ -92,6 +94,17 @@ def only(home: Home) -> RevisionFacts:
     """Give the archive's only revision."""
     (revision,) = home.index.revisions.all()
     return revision
+
+
+def content(home: Home, revision: RevisionFacts, codec: Codec) -> bytes:
+    """Read a revision back, as export does."""
+    return read(home, revision.servable, codec.predictors, lambda it: b"".join(it.pieces))
+
+
+def object_path(home: Home, object_id: bytes) -> Path:
+    """Name the file of an object."""
+    name = object_id.hex()
+    return home.settings.store.path / name[:2] / name[2:4] / f"{name}.dcm"
 
 
 def damage(path: Path, offset: int) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from service.contents import opened
 from service.encode import Codec
 from service.errors import KeyNeeded, WrongKey
 from service.home import Home
@@ -13,7 +12,7 @@ from service.upkeep.decisions import Decisions
 from service.upkeep.jobs import reencrypt
 from service.upkeep.key_uses import count_keys, retire
 from service.upkeep.rebuild import rebuild_index
-from tests.service.made import damage, dataset, only, origin, take, without_pixels
+from tests.service.made import content, damage, dataset, only, origin, take, without_pixels
 
 INSTANCES = {"1.2.1": dataset("1.2.1"), "1.2.2": without_pixels("1.2.2", 5000)}
 
@@ -29,8 +28,7 @@ def filled(home: Home, codec: Codec) -> Home:
 def _datasets(home: Home, codec: Codec) -> dict[str, bytes]:
     found = {}
     for revision in home.index.revisions.all():
-        with opened(home, revision.servable, codec.predictors) as contents:
-            found[revision.servable.sop_instance_uid] = b"".join(contents.pieces)
+        found[revision.servable.sop_instance_uid] = content(home, revision, codec)
     return found
 
 
@@ -86,8 +84,8 @@ def test_an_older_object_that_was_restored_for_a_lost_one_stays(filled: Home, co
     reencrypt(filled, codec)
     for path in filled.settings.store.path.rglob("*.dcm"):
         path.unlink()
-    for path, content in kept.items():
-        path.write_bytes(content)
+    for path, kept_content in kept.items():
+        path.write_bytes(kept_content)
     rebuild_index(filled.path)
     with Home.open(filled.path) as restored:
         assert reencrypt(restored, codec).resealed == 2

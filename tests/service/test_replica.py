@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from config.settings import FILE_NAME
 from service.encode import Codec
 from service.errors import KeyNeeded, StoreFault
-from service.home import Home, init
+from service.home import Home
 from service.index.replication import Kind
 from service.processes.worker import drain
 from service.store import LocalStore
@@ -19,63 +17,8 @@ from service.upkeep.decisions import Decisions
 from service.upkeep.jobs import reencrypt
 from service.upkeep.key_uses import retire
 from service.upkeep.replication import Replicator, catch_up
-from tests.service.made import damage, dataset, only, take
-from tests.store.s3_server import BUCKET, S3Server, s3_server
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
-    """An S3-compatible server."""
-    with s3_server() as server:
-        yield server
-
-
-def with_folder(folder: Path, mode: str = "queue") -> Path:
-    """Give an archive a folder as its replica; give the folder."""
-    replica = folder.parent / "replica"
-    replica.mkdir()
-    (folder / FILE_NAME).write_text(f'[replica]\npath = "{replica}"\nmode = "{mode}"\n')
-    return replica
-
-
-def with_bucket(folder: Path, s3: S3Server, mode: str = "queue") -> None:
-    """Give an archive a bucket as its replica."""
-    credentials = folder.parent / "credentials"
-    credentials.write_text(s3.credentials())
-    credentials.chmod(0o600)
-    place = s3.place()
-    (folder / FILE_NAME).write_text(
-        f'[replica]\nbucket = "{BUCKET}"\nprefix = "{place.prefix}"\nendpoint = "{s3.endpoint}"\n'
-        f'region = "us-east-1"\ncredentials_file = "{credentials}"\nmode = "{mode}"\n'
-    )
-
-
-@pytest.fixture(params=["folder", "s3"])
-def replicated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
-    """An archive with a replica that a queue fills."""
-    folder = tmp_path / "home"
-    init(folder)
-    if request.param == "folder":
-        with_folder(folder)
-    else:
-        with_bucket(folder, request.getfixturevalue("s3"))
-    with Home.open(folder) as home:
-        yield home
-
-
-def archive(home: Home, codec: Codec, count: int) -> list[bytes]:
-    """Archive instances; give their object ids in order of receipt."""
-    for number in range(count):
-        take(home, dataset(f"1.2.{number}", seed=number), f"1.2.{number}")
-    drain(home, codec)
-    found = [one.servable.object_id for one in home.index.revisions.all()]
-    return [one for one in found if one is not None]
-
-
-def sealed(store: object, object_id: bytes) -> bytes:
-    """Read the bytes of an object."""
-    with store.open(object_id) as file:  # type: ignore[attr-defined]
-        return bytes(file.read())
+from tests.service.made import damage, dataset, object_path, only, take
+from tests.service.replicas import archive, sealed, with_bucket, with_folder
 
 
 def test_what_waits_is_copied_once(replicated: Home, codec: Codec) -> None:
@@ -181,11 +124,10 @@ def test_a_damaged_object_is_not_copied_and_holds_nothing_up(
     replicated: Home, codec: Codec
 ) -> None:
     ids = archive(replicated, codec, 3)
-    name = ids[0].hex()
-    damage(replicated.settings.store.path / name[:2] / name[2:4] / f"{name}.dcm", -100)
+    damage(object_path(replicated, ids[0]), -100)
     replicator = Replicator(replicated)
     done = replicator.work()
-    assert [fault.object for fault in done.faults] == [name]
+    assert [fault.object for fault in done.faults] == [ids[0].hex()]
     assert (done.copied, replicator.work().faults) == (2, [])
     replica = replicated.require_replica()
     assert not replica.objects.exists(ids[0])

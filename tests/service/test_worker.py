@@ -9,7 +9,6 @@ import pytest
 
 from codec import encode_frame
 from service import encode
-from service.contents import opened
 from service.encode import Codec
 from service.errors import Undecodable
 from service.home import Home
@@ -19,12 +18,11 @@ from service.processes.worker import Worker, drain
 from service.records import ObjectFacts
 from service.sealing.journal import entry_ids, remove_entry
 from service.upkeep.recovery import recover
-from tests.service.made import dataset, only, take, without_pixels
+from tests.service.made import content, dataset, only, take, without_pixels
 
 
 def _bytes(home: Home, codec: Codec, revision: RevisionFacts) -> bytes:
-    with opened(home, revision.servable, codec.predictors) as contents:
-        return b"".join(contents.pieces)
+    return content(home, revision, codec)
 
 
 def _events(home: Home) -> list[str]:
