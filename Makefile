@@ -45,7 +45,7 @@ test-slow: $(DEVELOP)  ## Run the long ones: sweeps over all files, many kills
 	$(PYTEST) -m 'slow and not faults'
 
 test-faults: $(DEVELOP)  ## Run the attacks on every promise of docs/threats.md (hours)
-	$(PYTEST) -m faults --timeout 14400
+	$(PYTEST) -m faults --timeout 14400 --log-level INFO -rP
 
 fuzz: $(DEVELOP)  ## Fuzz what strangers' bytes reach, RUNS cases each (TARGETS names some)
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[fuzz]'

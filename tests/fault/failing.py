@@ -27,7 +27,8 @@ def killed_at(
 
     Args:
         step: where.
-        arrivals: a file of the caller's, in which all processes together count their arrivals.
+        arrivals: a file in which all processes together count their arrivals, from the moment that
+            the caller makes it.
         nth: which arrival is killed; the others go on.
         kills: of a service's process also its supervisor, and with it all others, or it alone.
     """

@@ -93,6 +93,7 @@ def test_a_process_is_killed_at_its_step_and_no_other(tmp_path: Path) -> None:
 
     assert write() == 0
     target.write_bytes(b"old")
+    arrivals.touch()
     with killed_at("file.synced", arrivals, nth=2):
         assert write() == 0
         target.write_bytes(b"old")

@@ -31,7 +31,7 @@ def _arm(step: str, nth: int, kills: str, arrivals: Path) -> None:
     started = os.getpid()
 
     def reached(at: Step) -> None:
-        if at != step or _arrivals(arrivals) != nth:
+        if at != step or not arrivals.exists() or _arrivals(arrivals) != nth:
             return
         supervised = os.getpid() != started or _is_worker()
         if kills == "service" and supervised:
