@@ -36,6 +36,12 @@ Step = Literal[
     "file.synced",
     "file.renamed",
     "file.durable",
+    # a decision, a deletion among them: its note, its row; then files of what is purged
+    "decision.noted",
+    "decision.entered",
+    "purge.entered",
+    "purge.objects",
+    "purge.done",
     # rotate and retire
     "key.added",
     "key.proven",

@@ -201,22 +201,25 @@ class Reception:
             _log.warning("entry left to recovery", entry=entry_id.hex(), exc_info=fault)
 
 
-def add(index: Index, received: Received, attributes: Dataset) -> Added:
+def add(
+    index: Index, received: Received, attributes: Dataset, *, acknowledged: bool = False
+) -> Added:
     """Index a reception; where its attributes defeat the index, without them.
 
     No instance is lost, refused, or keeps the archive from starting for what its dataset says. What
     happens here otherwise is a fault of ours, and is logged as one.
 
     Raises:
+        Rejected: a rejection note forbids it, and it was not ``acknowledged`` before.
         Fault: it could not be made durable.
     """
     try:
-        return index.add(received, attributes)
+        return index.add(received, attributes, acknowledged=acknowledged)
     except Fault:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it is, the instance is to be kept
         _log.critical("attributes not indexed", entry=received.entry_id.hex(), exc_info=fault)
-        return index.add(received, Dataset())
+        return index.add(received, Dataset(), acknowledged=acknowledged)
 
 
 def text_of(attributes: Dataset, keyword: str) -> str:

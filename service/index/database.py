@@ -88,6 +88,16 @@ class Database:
         with _faults(), self._reader.begin() as opened:
             yield opened
 
+    def fold_log(self) -> None:
+        """Bring SQLite's write-ahead log into the database and empty it, if no reader needs it now.
+
+        What it held of rows that were removed is gone then.
+        """
+        if self.is_sqlite:
+            with self._engine.connect() as opened:
+                written: Any = opened.connection.driver_connection
+                written.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
@@ -148,6 +158,8 @@ def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     _into_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # What rows said is overwritten when they go or change: names of purged patients, too.
+    connection.execute("PRAGMA secure_delete = ON")
     if connection.execute("PRAGMA synchronous").fetchone()[0] != _FULL:
         raise IndexFault("SQLite does not take synchronous=FULL: commits would not be durable")
 

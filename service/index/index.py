@@ -25,6 +25,7 @@ from service.index.holds import Holds
 from service.index.intake import Added
 from service.index.nodes import Nodes
 from service.index.policy import Policy
+from service.index.rejections import Rejections
 from service.index.replication import Replication
 from service.index.revisions import Revisions
 from service.index.statistics import Statistics, statistics
@@ -54,6 +55,7 @@ class Index:
         self.decisions = Decisions(database)
         self.holds = Holds(database)
         self.deletions = Deletions(database)
+        self.rejections = Rejections(database)
 
     @classmethod
     def open(cls, url: str, policy: Policy | None = None, *, create: bool = False) -> Index:

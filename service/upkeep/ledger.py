@@ -53,6 +53,10 @@ class Ledger:
             if before is not None:
                 self._holds(before, _id(details.get("object")))
 
+        elif entry.event == "purged":
+            for revision in details.get("revisions", ()):
+                self.stored.pop(_id(revision.get("entry")), None)
+
     def _holds(self, entry_id: bytes, object_id: bytes) -> None:
         self._objects[entry_id] = object_id
         self._entries[object_id] = entry_id

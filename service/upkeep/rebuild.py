@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +43,7 @@ from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
 from service.store import LocalStore, ObjectStore
-from service.upkeep.decisions import Decision, read_decisions
+from service.upkeep.decisions import Decision, purged_entries, read_decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,9 @@ class Rebuilt:
     objects: int = 0
     entries: int = 0
     quarantined: int = 0
+    purged: int = 0
+    """Objects and journal entries of purged instances that were still there; they go at the next
+    start, or by ``radiolith purge``."""
     renumbered: int = 0
     """Revisions whose number is not the sealed one: an earlier revision is lost."""
     faults: list[NotIndexed] = field(default_factory=list)
@@ -116,6 +119,7 @@ def rebuild_index(
 
 def _note_rebuild(draft: Path, settings: Settings, rebuilt: Rebuilt) -> None:
     index = Index.open(sqlite_url(draft), Policy.of(settings))
+    index.deletions.tell_purges()
     index.trail.append("index rebuilt", {"objects": rebuilt.objects, "entries": rebuilt.entries})
     index.close()
 
@@ -131,14 +135,37 @@ class _Rebuild:
 
     def run(self, progress: Progress) -> Rebuilt:
         make_folder(self._journal)
-        places = self._latest(sorted([*self._objects(), *self._entries()]))
-        decisions = deque(read_decisions(self._keys, self._notes, self._miss))
+        read = read_decisions(self._keys, self._notes, self._miss)
+        found, left = self._parted(sorted([*self._objects(), *self._entries()]), read)
+        places, decisions = self._latest(found), deque(read)
         for number, place in enumerate(places, start=1):
             self._decide(decisions, place.sequence)
             self._index_one(place)
             progress(number, len(places))
         self._decide(decisions, math.inf)
+        self._let_go(left)
         return self._rebuilt
+
+    def _parted(
+        self, places: list[_Place], decisions: Sequence[Decision]
+    ) -> tuple[list[_Place], list[_Place]]:
+        """Part what is to be indexed from what a purge that was cut short has left."""
+        purged = purged_entries(decisions)
+        left = [place for place in places if place.entry_id in purged]
+        return [place for place in places if place.entry_id not in purged], left
+
+    def _let_go(self, left: Sequence[_Place]) -> None:
+        """Name what a purge has left: the next start removes it, from the journal too."""
+        deletions = self._index.deletions.purged_entries() if left else {}
+        for place in left:
+            deletion = deletions.get(place.entry_id)
+            if deletion is None:
+                detail = "purged, but not by a deletion that is known"
+                name = place.object_id.hex() or f"journal/{place.entry_id.hex()}"
+                self._rebuilt.faults.append(NotIndexed(name, "orphaned", detail))
+            elif place.object_id:
+                self._index.deletions.found(deletion, place.object_id)
+        self._rebuilt.purged = len(left)
 
     def _decide(self, decisions: deque[Decision], before: float) -> None:
         """Repeat what was decided before a reception."""
@@ -184,7 +211,7 @@ class _Rebuild:
             return
         received, facts, head, revision = self._open_object(place.object_id)
         attributes = read_attributes(head, received.transfer_syntax)
-        added = add(self._index, received, attributes)
+        added = add(self._index, received, attributes, acknowledged=True)
         if added.duplicate:
             detail = f"the same bytes as revision {added.revision} of its instance"
             self._rebuilt.faults.append(NotIndexed(place.object_id.hex(), "orphaned", detail))
@@ -201,7 +228,7 @@ class _Rebuild:
             for chunk in entry.chunks():
                 head.write(chunk)
         attributes = read_attributes(head.taken, received.transfer_syntax)
-        added = add(self._index, received, attributes)
+        added = add(self._index, received, attributes, acknowledged=True)
         self._rebuilt.entries += not added.duplicate
         self._rebuilt.quarantined += added.quarantined is not None and not added.duplicate
 

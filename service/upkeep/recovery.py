@@ -2,14 +2,18 @@
 
 Nothing acknowledged is ever lost by it: a journal entry without a row was written by a receiver
 that died before its index transaction committed, or whose index failed at that moment. Indexing it
-is safe, as its sender either got no Success, and sends it again (a duplicate), or is glad.
+is safe, as its sender either got no Success, and sends it again (a duplicate), or is glad. A note
+without its effect in the index is of a decision that was cut short: it is completed.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
+from pydicom.dataset import Dataset
 
 from dicom.attributes import read_attributes
 from service.errors import DataFault, Unknown
@@ -17,8 +21,10 @@ from service.head import Head
 from service.home import Home
 from service.index import RevisionFacts
 from service.receive import add
+from service.records import Received
 from service.sealing.journal import JournalReader, entry_ids, entry_path, remove_entry, sweep
-from service.upkeep.decisions import read_decisions
+from service.upkeep.decisions import Decision, read_decisions
+from service.upkeep.deletion import finish_all
 
 _log = structlog.get_logger()
 
@@ -37,8 +43,12 @@ class Recovered:
     """Journal entries whose instance was archived, or there already: removed."""
     released: int = 0
     """Claims of workers that no longer run."""
+    decided: int = 0
+    """Decisions whose note was there, but which the index did not know: taken in."""
+    purged: int = 0
+    """Deletions whose files were not all removed yet."""
     unreadable: int = 0
-    """Journal entries that cannot be opened: left for the audit."""
+    """Journal entries that cannot be opened, and decisions that fit nothing: left for the audit."""
 
 
 def recover(home: Home) -> Recovered:
@@ -50,32 +60,55 @@ def recover(home: Home) -> Recovered:
     recovered = Recovered(interrupted=_remove_interrupted(home))
     recovered.partial = sweep(home.journal) + home.store.sweep()
     recovered.released = home.index.release_all()
-    _go_on_behind_the_last(home)
-    for entry_id in sorted(entry_ids(home.journal)):
-        try:
-            _recover_entry(home, entry_id, recovered)
-        except DataFault as fault:
-            recovered.unreadable += 1
-            _log.error("journal entry unreadable", entry=entry_id.hex(), exc_info=fault)
+    recovered.purged = finish_all(home).deletions
+    decisions = _decisions(home)
+    _go_on_behind_the_last(home, decisions)
+    _take_in(home, decisions, recovered)
+    recovered.purged += finish_all(home).deletions
     _log.info(
         "recovered",
         removed=recovered.partial + recovered.finished + recovered.interrupted,
         indexed=recovered.indexed,
         released=recovered.released,
+        completed=recovered.decided + recovered.purged,
         failed=recovered.unreadable,
     )
     return recovered
 
 
-def _go_on_behind_the_last(home: Home) -> None:
-    """Seed the sequence: a restored archive may hold decisions that its index does not know."""
-
+def _decisions(home: Home) -> list[Decision]:
     def missed(note_id: bytes, fault: DataFault) -> None:
         _log.error("note unreadable", note=note_id.hex(), exc_info=fault)
 
-    decisions = read_decisions(home.keys, home.notes, missed)
+    return read_decisions(home.keys, home.notes, missed)
+
+
+def _go_on_behind_the_last(home: Home, decisions: Sequence[Decision]) -> None:
+    """Seed the sequence: a restored archive may hold decisions that its index does not know."""
     last = max((decision.sequence for decision in decisions), default=0)
     home.sequence.seed(max(last, home.index.last_sequence()))
+
+
+def _take_in(home: Home, decisions: Sequence[Decision], recovered: Recovered) -> None:
+    """Take in what the index lacks, entries and decisions, in the order they came."""
+    known = home.index.decisions.known()
+    unknown = deque(one for one in decisions if one.sequence not in known)
+    for entry in sorted(_unindexed(home, recovered), key=lambda entry: entry.received.sequence):
+        while unknown and unknown[0].sequence < entry.received.sequence:
+            _repeat(home, unknown.popleft(), recovered)
+        recovered.indexed += _adopt(home, entry)
+    for decision in unknown:
+        _repeat(home, decision, recovered)
+
+
+def _repeat(home: Home, decision: Decision, recovered: Recovered) -> None:
+    """Complete a decision that a crash, or a failing index, kept from its effect."""
+    try:
+        decision.repeat(home.index)
+        recovered.decided += 1
+    except DataFault as fault:
+        recovered.unreadable += 1
+        _log.error("decision not taken in", note=decision.note_id.hex(), exc_info=fault)
 
 
 def _remove_interrupted(home: Home) -> int:
@@ -85,20 +118,31 @@ def _remove_interrupted(home: Home) -> int:
         try:
             home.index.revisions.by_object(object_id)
         except Unknown:
-            home.store.remove(object_id)
+            home.remove_object(object_id)
             removed += 1
     return removed
 
 
-def _recover_entry(home: Home, entry_id: bytes, recovered: Recovered) -> None:
+def _unindexed(home: Home, recovered: Recovered) -> Iterator[_Entry]:
+    """Open the journal entries without a row; those of archived instances go."""
+    for entry_id in entry_ids(home.journal):
+        try:
+            if not _is_settled(home, entry_id, recovered):
+                yield _open(home, entry_id)
+        except DataFault as fault:
+            recovered.unreadable += 1
+            _log.error("journal entry unreadable", entry=entry_id.hex(), exc_info=fault)
+
+
+def _is_settled(home: Home, entry_id: bytes, recovered: Recovered) -> bool:
     try:
         revision = home.index.revisions.by_entry(entry_id)
     except Unknown:
-        recovered.indexed += _adopt(home, entry_id)
-        return
+        return False
     if _is_archived(home, revision):
         remove_entry(home.journal, entry_id)
         recovered.finished += 1
+    return True
 
 
 def _is_archived(home: Home, revision: RevisionFacts) -> bool:
@@ -106,16 +150,26 @@ def _is_archived(home: Home, revision: RevisionFacts) -> bool:
     return object_id is not None and home.store.exists(object_id)
 
 
-def _adopt(home: Home, entry_id: bytes) -> bool:
-    """Index an entry; give whether it is a new revision. A duplicate's entry is removed."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    received: Received
+    attributes: Dataset
+
+
+def _open(home: Home, entry_id: bytes) -> _Entry:
     with JournalReader(entry_path(home.journal, entry_id), home.keys) as entry:
         received = entry.received
         head = Head(received.transfer_syntax)
         for chunk in entry.chunks():
             head.write(chunk)
-    attributes = read_attributes(head.taken, received.transfer_syntax)
+    return _Entry(received, read_attributes(head.taken, received.transfer_syntax))
+
+
+def _adopt(home: Home, entry: _Entry) -> bool:
+    """Index an entry; give whether it is a new revision. A duplicate's entry is removed."""
+    received = entry.received
     home.sequence.seed(received.sequence)
-    added = add(home.index, received, attributes)
+    added = add(home.index, received, entry.attributes, acknowledged=True)
     if added.duplicate:
-        remove_entry(home.journal, entry_id)
+        remove_entry(home.journal, received.entry_id)
     return not added.duplicate

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dicom.archive import Commitment, CommitmentItem
 from dicom.status import FailureReason
 from service.errors import Conflict, Held, Unknown
 from service.index import Author, Index, patient
-from service.index.deletions import Doomed
+from service.index.doomed import Doomed
 from service.sequence import utc_now
 from tests.index.made import CT, PEER, add, archive_all, facts, found, query, texts
 
 ADMIN = Author("admin", "sent to the wrong archive")
-STUDY = {"StudyInstanceUID": "1.1"}
-SERIES = {**STUDY, "SeriesInstanceUID": "1.1.1"}
+STUDY: dict[str, Any] = {"StudyInstanceUID": "1.1"}
+SERIES: dict[str, Any] = {**STUDY, "SeriesInstanceUID": "1.1.1"}
 
 
 def delete(index: Index, level: str, uid: str) -> int:
@@ -30,7 +32,8 @@ def rows(index: Index) -> list[tuple[object, ...]]:
     """Give what every level shows, with everything that is computed of it."""
     names = "PatientName", "PatientID", "StudyDescription", "ModalitiesInStudy"
     counts = "NumberOfStudyRelatedInstances", "NumberOfPatientRelatedStudies"
-    studies = found(index, "STUDY", **dict.fromkeys((*names, *counts), ""))
+    keys: dict[str, Any] = dict.fromkeys((*names, *counts), "")
+    studies = found(index, "STUDY", **keys)
     return [tuple(str(study.get(name) or "") for name in (*names, *counts)) for study in studies]
 
 

@@ -45,7 +45,7 @@ def _when_adding(
 ) -> None:
     add = home.index.add
 
-    def spied(received: Received, attributes: Dataset) -> Added:
+    def spied(received: Received, attributes: Dataset, **_: bool) -> Added:
         before(received)
         return add(received, attributes)
 
@@ -118,7 +118,7 @@ def test_an_index_that_fails_after_it_committed_keeps_the_entry(
 ) -> None:
     add = home.index.add
 
-    def commit_then_fail(received: Received, attributes: Dataset) -> Added:
+    def commit_then_fail(received: Received, attributes: Dataset, **_: bool) -> Added:
         add(received, attributes)
         raise IndexFault("the connection was lost")
 
@@ -183,7 +183,7 @@ def test_attributes_that_defeat_the_index_cost_the_attributes_not_the_instance(
 ) -> None:
     add = home.index.add
 
-    def choke(received: Received, attributes: Dataset) -> Added:
+    def choke(received: Received, attributes: Dataset, **_: bool) -> Added:
         if attributes:
             raise ValueError("a value that nobody thought of")
         return add(received, attributes)
