@@ -58,12 +58,14 @@ class Admission:
 
     def peer(self, request: AssociateRequest) -> Peer:
         """Say who the requestor is: what it claims, and what is known of its connection."""
+        identity = request.user.identity
         return Peer(
             request.calling_ae,
             request.called_ae,
             self._address,
             self._transport.is_secure,
             self._transport.certificate,
+            identity.username if identity is not None else "",
         )
 
     def answer(self, request: AssociateRequest) -> AssociateAccept | AssociateReject:
@@ -86,7 +88,7 @@ class Admission:
         if self._options.check_called_ae and request.called_ae != self._options.ae_title:
             return CALLED_AE_NOT_RECOGNIZED
         peer = self.peer(request)
-        if not self._archive.admits(peer):
+        if not self._archive.admits(peer, request.user.identity):
             return CALLING_AE_NOT_RECOGNIZED
         if not self._slots.take(peer):
             return LOCAL_LIMIT_EXCEEDED

@@ -15,6 +15,8 @@ from typing import Protocol
 
 from pydicom.dataset import Dataset
 
+from dicom.association import UserIdentity
+
 
 class Right(Enum):
     """What a node may ask for."""
@@ -168,8 +170,8 @@ class ArchiveFault(Exception):
 class Archive(Protocol):
     """The archive behind the DIMSE services. Methods are called from association threads."""
 
-    def admits(self, peer: Peer) -> bool:
-        """Whether this calling AE title, at this address, may open an association.
+    def admits(self, peer: Peer, identity: UserIdentity | None) -> bool:
+        """Whether a peer may open an association, as the user that its request states.
 
         Raises:
             ArchiveFault: it cannot tell for now.
@@ -177,6 +179,9 @@ class Archive(Protocol):
 
     def permits(self, peer: Peer, right: Right) -> bool:
         """Whether the peer may use a service."""
+
+    def permits_move(self, peer: Peer, destination: Node) -> bool:
+        """Whether the peer may have instances sent to a node."""
 
     def node(self, ae_title: str) -> Node | None:
         """Look up a C-MOVE destination or commitment requestor."""

@@ -74,6 +74,8 @@ def _destination(session: Session, message: Message) -> Node:
     node = session.archive.node(message.command.move_destination or "")
     if node is None:
         raise ArchiveFault(RetrieveStatus.MOVE_DESTINATION_UNKNOWN, "unknown move destination")
+    if not session.archive.permits_move(session.peer, node):
+        raise ArchiveFault(Status.NOT_AUTHORIZED, "not authorized to move to this destination")
     return node
 
 

@@ -20,7 +20,9 @@ from dicom.archive import (
     StoredInstance,
     StoreRequest,
 )
+from dicom.association import UserIdentity
 from service import coerce, inquiry
+from service.access import Access
 from service.commitment import Commitments
 from service.errors import Fault, rendering
 from service.home import Home
@@ -35,6 +37,7 @@ class ServiceArchive:
         self._home = home
         self._retriever = Retriever(home)
         self._commitments = Commitments(home)
+        self._access = Access(home.index, is_open=home.settings.service.open_to_unknown_peers)
 
     def __enter__(self) -> ServiceArchive:
         return self
@@ -42,16 +45,20 @@ class ServiceArchive:
     def __exit__(self, *exception: object) -> None:
         self._retriever.close()
 
-    def admits(self, peer: Peer) -> bool:
-        """Whether this calling AE title may open an association: a node, or anyone if opened."""
-        return self._is_open or self.node(peer.calling_ae) is not None
+    def admits(self, peer: Peer, identity: UserIdentity | None) -> bool:
+        """Whether a peer may open an association."""
+        with _as_dimse():
+            return self._access.admits(peer, identity)
 
     def permits(self, peer: Peer, right: Right) -> bool:
-        """Whether the peer may use a service: as its node says; others may if opened to them."""
-        node = self.node(peer.calling_ae)
-        if node is not None:
-            return right in node.rights
-        return self._is_open
+        """Whether a peer may use a service."""
+        with _as_dimse():
+            return self._access.permits(peer, right)
+
+    def permits_move(self, peer: Peer, destination: Node) -> bool:
+        """Whether a peer may have instances sent to a node."""
+        with _as_dimse():
+            return self._access.permits_move(peer, destination)
 
     def node(self, ae_title: str) -> Node | None:
         """Look up a node; a new one counts at once."""
@@ -136,10 +143,6 @@ class ServiceArchive:
                     "failed": failed,
                 },
             )
-
-    @property
-    def _is_open(self) -> bool:
-        return self._home.settings.service.open_to_unknown_peers
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import structlog
 from config.errors import SettingsError
 from config.settings import Settings
 from dicom.archive import Node
+from service.certificates import is_named
 
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -45,6 +46,7 @@ class Tls:
         named = [path for path in files if path is not None]
         self._server = _Renewed(named, self._server_context)
         self._client = _Renewed(named, self._client_context)
+        self._pinned = _Renewed(named, self._pinned_context)
 
     def accept(self, connection: socket.socket) -> ssl.SSLSocket:
         """Take over a connection that came in; its handshake is still to be done."""
@@ -55,13 +57,18 @@ class Tls:
     def connect(self, node: Node, connection: socket.socket) -> ssl.SSLSocket:
         """Take over a connection to a node and do the handshake.
 
-        The node's certificate must be of a trusted authority and name the node's host.
+        The node's certificate must be of a trusted authority and name the node's host; where the
+        node is set to have one certificate, it must be that one instead, whatever host it names.
         """
-        secured = self._client.context().wrap_socket(
+        context = (self._pinned if node.certificate else self._client).context()
+        secured = context.wrap_socket(
             connection, server_hostname=node.host, do_handshake_on_connect=False
         )
         try:
             secured.do_handshake()
+            shown = secured.getpeercert(binary_form=True)
+            if node.certificate and not (shown and is_named(shown, node.certificate)):
+                raise ssl.SSLCertVerificationError(1, "not the node's certificate")
         except OSError:
             secured.close()
             raise
@@ -78,6 +85,11 @@ class Tls:
 
     def _client_context(self) -> ssl.SSLContext:
         return self._context(ssl.PROTOCOL_TLS_CLIENT)
+
+    def _pinned_context(self) -> ssl.SSLContext:
+        context = self._client_context()
+        context.check_hostname = False
+        return context
 
     def _context(self, protocol: int) -> ssl.SSLContext:
         settings = self._settings

@@ -55,10 +55,9 @@ class Users:
 
     def list(self) -> list[str]:
         """Give all usernames in order."""
+        statement = select(KnownUser.username).order_by(KnownUser.username)
         with self._database.read() as connection:
-            return list(
-                connection.execute(select(KnownUser.username).order_by(KnownUser.username)).scalars()
-            )
+            return list(connection.execute(statement).scalars())
 
     def is_passcode(self, username: str, passcode: bytes) -> bool:
         """Whether a user's passcode is this one.

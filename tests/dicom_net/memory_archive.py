@@ -21,6 +21,7 @@ from dicom.archive import (
     StoredInstance,
     StoreRequest,
 )
+from dicom.association import UserIdentity
 from dicom.attributes import read_attributes
 from dicom.matching import ListOfUid, SingleValue, matches, parse_identifier
 from dicom.transcode import TranscodeError, to_uncompressed
@@ -82,6 +83,9 @@ class MemoryArchive:
     known: set[str] | None = None
     """Calling AE titles that are admitted; None for all."""
     rights: frozenset[Right] = frozenset(Right)
+    forbidden_destinations: set[str] = field(default_factory=set)
+    identities: list[UserIdentity | None] = field(default_factory=list)
+    """What the requestors said of their users."""
     nodes: dict[str, Node] = field(default_factory=dict)
     store_fault: ArchiveFault | None = None
     read_faults: dict[str, ArchiveFault] = field(default_factory=dict)
@@ -102,11 +106,15 @@ class MemoryArchive:
     endless: bool = False
     """Whether a query never runs out of matches."""
 
-    def admits(self, peer: Peer) -> bool:
+    def admits(self, peer: Peer, identity: UserIdentity | None) -> bool:
+        self.identities.append(identity)
         return self.known is None or peer.calling_ae in self.known
 
     def permits(self, peer: Peer, right: Right) -> bool:
         return right in self.rights
+
+    def permits_move(self, peer: Peer, destination: Node) -> bool:
+        return destination.ae_title not in self.forbidden_destinations
 
     def node(self, ae_title: str) -> Node | None:
         return self.nodes.get(ae_title)

@@ -153,7 +153,7 @@ def test_unknown_calling_ae_title() -> None:
 def test_an_archive_that_cannot_tell_whom_it_admits_rejects_for_now(
     memory: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def admits(_: object) -> bool:
+    def admits(*_: object) -> bool:
         raise ArchiveFault(0xA700, "the index failed")
 
     monkeypatch.setattr(memory.archive, "admits", admits)
