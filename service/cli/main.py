@@ -29,6 +29,7 @@ from service.cli import (
     status,
     trail,
     train,
+    users,
 )
 from service.cli.options import DEFAULT_HOME, HOME
 from service.cli.output import errors
@@ -70,6 +71,7 @@ app.command("rebuild-index")(rebuild.rebuild_index)
 app.command()(replicate.replicate)
 app.command()(train.train)
 app.add_typer(nodes.app, name="nodes")
+app.add_typer(users.app, name="users")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(correct.app, name="correct")
 app.add_typer(keys.app, name="keys")

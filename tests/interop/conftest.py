@@ -77,14 +77,14 @@ def listens(port: int) -> bool:
 def dcmtk(served: ScratchArchive, peer_tool: Callable[[str], str]) -> Dcmtk:
     """DCMTK's programs, known to the archive as the node DCMTK."""
     peer_tool("storescu")
-    served.run("nodes", "add", "DCMTK", "127.0.0.1", str(unused_port()))
+    served.run("nodes", "add", "DCMTK", "127.0.0.1", str(unused_port()), "--move-to", "*")
     return Dcmtk(peer_tool, served)
 
 
 @pytest.fixture(scope="module")
 def peer(served: ScratchArchive) -> Peer:
     """The peer that changes no byte, known to the archive as the node PEER."""
-    served.run("nodes", "add", "PEER", "127.0.0.1", str(unused_port()))
+    served.run("nodes", "add", "PEER", "127.0.0.1", str(unused_port()), "--move-to", "*")
     return Peer(served.host, served.port, served.ae_title)
 
 

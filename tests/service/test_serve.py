@@ -18,7 +18,7 @@ ARCHIVING_S = 120
 
 @pytest.fixture(scope="module")
 def peer(served: ScratchArchive) -> Peer:
-    served.run("nodes", "add", "PEER", "127.0.0.1", str(unused_port()))
+    served.run("nodes", "add", "PEER", "127.0.0.1", str(unused_port()), "--move-to", "TARGET")
     return Peer(served.host, served.port, served.ae_title)
 
 

@@ -146,7 +146,7 @@ def test_a_destination_that_takes_explicit_vr_only_gets_decoded_images(
     served: ScratchArchive, tmp_path: Path
 ) -> None:
     port = unused_port()
-    served.run("nodes", "add", "PEER", "127.0.0.1", str(unused_port()))
+    served.run("nodes", "add", "PEER", "127.0.0.1", str(unused_port()), "--move-to", "DEST")
     served.run("nodes", "add", "DEST", "127.0.0.1", str(port))
     peer = Peer(served.host, served.port, served.ae_title)
     samples = [sample(tmp_path, name) for name in FILES]
