@@ -20,9 +20,9 @@ from service.errors import DataFault, Fault, Missing
 from service.home import Home
 from service.index.replication import Kind, Waiting
 from service.sealing.note import note_ids, open_note
-from service.sealing.reader import ObjectReader
 from service.store.notes import LocalNotes
 from service.store.replica import Replica
+from service.upkeep.sound import authenticate
 
 _PAGE: Final = 50
 """Objects after which the index is told: a transaction costs 3 ms, as much as a small copy."""
@@ -144,7 +144,7 @@ class Replicator:
             done.present += 1
             return True
         try:
-            self._authenticate(waiting.object_id)
+            authenticate(self._home.store, self._home.keys, waiting.object_id)
         except (Fault, OSError) as fault:
             self._postponed[waiting.object_id] = time.monotonic() + self._settings.retry_s
             self._fault(waiting.object_id.hex(), fault, done)
@@ -159,12 +159,6 @@ class Replicator:
             return self._replica.objects.size(waiting.object_id) == waiting.size
         except Missing:
             return False
-
-    def _authenticate(self, object_id: bytes) -> None:
-        with self._home.store.open(object_id) as file:
-            reader = ObjectReader(file, self._home.keys, object_id)
-            for _ in reader.streams() if reader.frames else reader.body():
-                continue
 
     def _fault(self, name: str, fault: Exception, done: Replicated) -> None:
         _log.error("not replicated", object=name, exc_info=fault)

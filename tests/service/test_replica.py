@@ -11,8 +11,10 @@ from service.encode import Codec
 from service.errors import KeyNeeded, StoreFault
 from service.home import Home
 from service.index.replication import Kind
+from service.keys.keystore import Keys
 from service.processes.worker import drain
-from service.store import LocalStore
+from service.store import LocalStore, ObjectStore
+from service.upkeep import replication, sound
 from service.upkeep.decisions import Decisions
 from service.upkeep.jobs import reencrypt
 from service.upkeep.key_uses import retire
@@ -186,10 +188,10 @@ def test_what_was_replaced_while_it_was_copied_does_not_stay(
     with Home.open(folder) as home:
         (old_id,) = archive(home, codec, 1)
         replica = home.require_replica()
-        authenticate = Replicator._authenticate
+        authenticate = sound.authenticate
 
-        def replaced_meanwhile(replicator: Replicator, object_id: bytes) -> None:
-            authenticate(replicator, object_id)
+        def replaced_meanwhile(store: ObjectStore, keys: Keys, object_id: bytes) -> None:
+            authenticate(store, keys, object_id)
             monkeypatch.undo()
             home.keys.rotate()
             kept = sealed(home.store, object_id)
@@ -198,7 +200,7 @@ def test_what_was_replaced_while_it_was_copied_does_not_stay(
                 draft.file.write(kept)
                 draft.publish()
 
-        monkeypatch.setattr(Replicator, "_authenticate", replaced_meanwhile)
+        monkeypatch.setattr(replication, "authenticate", replaced_meanwhile)
         catch_up(home)
         catch_up(home)
         assert not replica.objects.exists(old_id)
