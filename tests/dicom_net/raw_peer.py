@@ -5,7 +5,13 @@ from __future__ import annotations
 import socket
 import struct
 
-from dicom.association import AssociateRequest, Command, ProposedContext, UserInformation
+from dicom.association import (
+    AssociateRequest,
+    Command,
+    ProposedContext,
+    UserIdentity,
+    UserInformation,
+)
 from dicom.association.pdu import RELEASE_RQ, PduType
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -14,8 +20,8 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 class RawPeer:
     """A connection whose PDUs are written by hand."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), 10)
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), 10, (source, 0))
 
     def __enter__(self) -> RawPeer:
         return self
@@ -24,14 +30,18 @@ class RawPeer:
         self.socket.close()
 
     def associate(
-        self, *sop_classes: str, called: str = "RADIOLITH", calling: str = "RAW"
+        self,
+        *sop_classes: str,
+        called: str = "RADIOLITH",
+        calling: str = "RAW",
+        identity: UserIdentity | None = None,
     ) -> bytes:
         """Propose explicit VR little endian for each class; gives the answer's PDU."""
         contexts = tuple(
             ProposedContext(2 * index + 1, uid, (EXPLICIT,))
             for index, uid in enumerate(sop_classes)
         )
-        user = UserInformation(16384, "1.2", "RAW")
+        user = UserInformation(16384, "1.2", "RAW", identity=identity)
         self.send(AssociateRequest(called, calling, contexts, user).encode())
         return self.read()
 
