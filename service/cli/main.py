@@ -14,8 +14,11 @@ from service.cli import (
     backup,
     bench,
     correct,
+    delete,
+    erase,
     export,
     find,
+    hold,
     imports,
     init,
     keys,
@@ -33,6 +36,7 @@ from service.cli import (
 )
 from service.cli.options import DEFAULT_HOME, HOME
 from service.cli.output import errors
+from service.compiled import keep_compiled
 from service.errors import EXIT_OK, EXIT_USAGE, Fault, rendering
 
 INTERRUPTED: Final = 130
@@ -54,6 +58,7 @@ def radiolith(
     ] = DEFAULT_HOME,
 ) -> None:
     """A DICOM archive: smaller, encrypted, verified, and bit for bit."""
+    keep_compiled(home.expanduser())
 
 
 app.command()(init.init)
@@ -69,12 +74,18 @@ app.command()(backup.backup)
 app.command()(backup.restore)
 app.command("rebuild-index")(rebuild.rebuild_index)
 app.command()(replicate.replicate)
+app.command()(delete.delete)
+app.command()(delete.undelete)
+app.command()(delete.purge)
+app.command()(delete.deletions)
 app.command()(train.train)
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(users.app, name="users")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(correct.app, name="correct")
+app.add_typer(hold.app, name="hold")
 app.add_typer(keys.app, name="keys")
+keys.app.command("erase")(erase.erase)
 app.add_typer(trail.app, name="trail")
 app.add_typer(bench.app, name="bench")
 

@@ -1,0 +1,114 @@
+"""Machine code of the codec is kept, and nothing is compiled once a worker has started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.compiled import VARIABLE, keep_compiled
+
+ROOT = Path(__file__).resolve().parents[2]
+
+IMPORT = """
+import sys
+from pathlib import Path
+from service.compiled import keep_compiled
+if sys.argv[1:]:
+    keep_compiled(Path(sys.argv[1]))
+import codec
+"""
+
+LOADED = """
+import numpy as np
+from numba.core import event
+from codec import Hints, decode_frame, encode_frame
+from service.processes.worker import load_codec
+
+codec = load_codec()
+compiled = []
+
+class Listener(event.Listener):
+    def on_start(self, told):
+        compiled.append(told.data["dispatcher"].py_func.__name__)
+    def on_end(self, told):
+        pass
+
+event.register("numba:compile", Listener())
+random = np.random.default_rng(0)
+for shape in ((1, 1), (1, 70), (64, 64), (130, 97)):
+    for word, top in (("u1", 256), ("u2", 4096), ("u2", 65536)):
+        ramp = np.add.outer(np.arange(shape[0]), np.arange(shape[1])) * 3
+        for words in ((ramp + random.normal(9, 5, shape)) % top, random.integers(0, top, shape)):
+            stored = words.astype(word).tobytes()
+            frame = np.frombuffer(stored, word).reshape(shape)
+            before = np.roll(frame, 1, axis=0)
+            before.flags.writeable = False
+            for references in ((), (before,)):
+                stream = encode_frame(frame, codec.predictor, Hints(), references)
+                decode_frame(stream, shape, frame.dtype, codec.predictors, references)
+assert compiled == [], compiled
+"""
+
+
+def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **variables}
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> dict[str, str]:
+    """Install the codec where nothing can be written beside it, for a user without a home."""
+    package = tmp_path / "installed" / "codec"
+    shutil.copytree(ROOT / "codec", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__pycache__").write_bytes(b"")  # the superuser may write to read-only folders
+    nowhere = str(package / "__pycache__" / "home")
+    path = os.pathsep.join((str(package.parent), str(ROOT)))
+    # Not by -c's own first entry, the working directory, but by PYTHONPATH.
+    return {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "HOME": nowhere, "XDG_CACHE_HOME": nowhere}
+
+
+def test_a_read_only_package_keeps_its_machine_code_with_the_archive(
+    tmp_path: Path, read_only: dict[str, str]
+) -> None:
+    without = run(IMPORT, **read_only)
+    assert "cannot cache" in without.stderr, "else the folder is not needed any more"
+    home = tmp_path / "home"
+    home.mkdir()
+    done = run(IMPORT, str(home), **read_only)
+    assert done.returncode == 0, done.stderr
+    assert list(home.glob("compiled/codec_*"))
+
+
+def test_a_package_that_can_be_written_to_keeps_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    keep_compiled(tmp_path)
+    assert VARIABLE not in os.environ
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_named_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: dict[str, str]
+) -> None:
+    named = str(tmp_path / "named")
+    done = run(IMPORT, str(tmp_path), **read_only, **{VARIABLE: named})
+    assert done.returncode == 0, done.stderr
+    assert list(Path(named).glob("codec_*"))
+
+
+def test_once_a_worker_has_loaded_the_codec_nothing_is_compiled() -> None:
+    done = run(LOADED)
+    assert done.returncode == 0, done.stderr
