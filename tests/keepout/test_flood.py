@@ -22,7 +22,7 @@ from tests.dicom_net.raw_peer import EXPLICIT, RawPeer
 from tests.dicom_net.test_hostile_peers import ECHO, response
 from tests.keepout.conftest import FindTool, fortress
 from tests.keepout.test_tls import CLIENT_HELLO
-from tests.service.served import children
+from tests.service.served import children, is_worker
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,21 +82,24 @@ def flooding(ports: list[int], attempts: int) -> Iterator[threading.Thread]:
         flood.close()
 
 
-def resident(archive: ScratchArchive) -> int:
-    """Bytes of memory that the processes of an archive hold, shared pages counted once each."""
+def receivers(archive: ScratchArchive) -> list[int]:
+    """Name the processes that were forked: receivers, and the housekeeper."""
     assert archive.process is not None
+    return [pid for pid in children(archive.process.pid) if not is_worker(pid)]
+
+
+def resident(archive: ScratchArchive) -> int:
+    """Bytes of memory that the receivers hold, pages shared by several counted once."""
     total = 0
-    for pid in children(archive.process.pid):
+    for pid in receivers(archive):
         rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         total += sum(int(row.split()[1]) for row in rows if row.startswith("Pss:")) * 1024
     return total
 
 
 def threads(archive: ScratchArchive) -> int:
-    """Threads of the process that has the most."""
-    assert archive.process is not None
-    pids = children(archive.process.pid)
-    return max(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids)
+    """Threads of the receiver that has the most."""
+    return max(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in receivers(archive))
 
 
 def echo(peer: RawPeer) -> float:
