@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.home import Home, init
 from service.keys import KeyFile, PassphraseFile, PassphrasePrompt, RootSecret, VaultTransit
 from tests.keys import vault_stub
 
@@ -75,3 +76,11 @@ def _vault(served: vault_stub.Served) -> Pair:
     one, other = (VaultTransit(served.key(name)) for name in ("one", "other"))
     lost = VaultTransit(served.key("one", address="https://localhost:1", attempts=1))
     return Pair(one, other, [b"hvs.token"], lost)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """An archive without instances, opened."""
+    init(tmp_path / "home")
+    with Home.open(tmp_path / "home") as opened:
+        yield opened
