@@ -24,6 +24,7 @@ from service.head import Head
 from service.home import Home
 from service.index import Added, Index
 from service.records import ID_BYTES, Received
+from service.resend import restore_lost
 from service.sealing.journal import JournalWriter, remove_entry
 from service.sequence import utc_now
 
@@ -183,7 +184,10 @@ class Reception:
             quarantined = added.quarantined
             _log.warning("flagged", entry=entry, quarantined=quarantined, mismatch=mismatch)
         if added.duplicate:
-            remove_entry(self._home.journal, received.entry_id)
+            try:
+                restore_lost(self._home, added.revision_id, received)
+            finally:
+                remove_entry(self._home.journal, received.entry_id)
         return added
 
     def _withdraw(self, entry_id: bytes) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, literal_column, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, literal_column, or_, select, update
 
 from service.errors import Unknown
 from service.index import trail
 from service.index.database import AnyRow, Database
-from service.index.tables import ARCHIVED, Revision, StoredObject
+from service.index.tables import ARCHIVED, JOURNALLED, Revision, StoredObject
 from service.records import ObjectFacts
 from service.sequence import utc_now
 
@@ -102,6 +102,19 @@ class Claims:
         """
         with self._database.write() as connection:
             archived(connection, revision_id, facts)
+
+    def rejournal(self, revision_id: int) -> None:
+        """Say that the journal has a revision again, whose file was lost."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                update(Revision)
+                .where(Revision.id == revision_id)
+                .values(state=JOURNALLED, claimed_by=None, claimed_until=None, failure=None)
+                .returning(Revision.number, Revision.sha256, Revision.entry_id)
+            ).one()
+            connection.execute(delete(StoredObject).where(StoredObject.revision_id == revision_id))
+            details = {"entry": row.entry_id.hex(), "revision": row.number}
+            trail.append(connection, "sent again", details | {"sha256": row.sha256.hex()})
 
     def count(self) -> int:
         """Count the revisions that still wait."""

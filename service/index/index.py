@@ -133,6 +133,10 @@ class Index:
         """
         self._claims.archived(revision_id, facts)
 
+    def rejournal(self, revision_id: int) -> None:
+        """Say that the journal has a revision again, whose file was lost."""
+        self._claims.rejournal(revision_id)
+
     def journal_count(self) -> int:
         """Count the revisions that still wait in the journal."""
         return self._claims.count()

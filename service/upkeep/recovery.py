@@ -22,6 +22,7 @@ from service.home import Home
 from service.index import RevisionFacts
 from service.receive import add
 from service.records import Received
+from service.resend import restore_lost
 from service.sealing.journal import JournalReader, entry_ids, entry_path, remove_entry, sweep
 from service.upkeep.decisions import Decision, read_decisions
 from service.upkeep.deletion import finish_all
@@ -171,5 +172,6 @@ def _adopt(home: Home, entry: _Entry) -> bool:
     home.sequence.seed(received.sequence)
     added = add(home.index, received, entry.attributes, acknowledged=True)
     if added.duplicate:
+        restore_lost(home, added.revision_id, received)
         remove_entry(home.journal, received.entry_id)
     return not added.duplicate
