@@ -70,6 +70,34 @@ class Corrections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def repeat(self, kind: str, details: Mapping[str, Any], author: Author) -> int:
+        """Enter a correction again as it was decided; whom it is about may be gone by now.
+
+        Args:
+            kind: ``merge``, ``rename`` or ``move``.
+            details: what :meth:`merge` and the others take, by name.
+            author: who, why, and when.
+
+        Raises:
+            Conflict: an attribute isn't the patient's.
+        """
+        entered = dict(details)
+        if kind == RENAME:
+            changes = details["changes"].items()
+            entered["changes"] = {_patient_tag(name): value for name, value in changes}
+        with self._database.write() as connection:
+            return _enter(connection, kind, entered, author)
+
+    def owner(self, study_uid: str, source: str | None = None) -> str:
+        """Give the patient that a study was received under.
+
+        Raises:
+            Unknown: no such study.
+            Conflict: several patients have such a study, and ``source`` does not say which.
+        """
+        with self._database.read() as connection:
+            return _owner(connection, study_uid, source)
+
     def merge(self, source: str, target: str, author: Author) -> int:
         """Show all studies of patient ``source`` under ``target``; give the correction's number.
 

@@ -47,11 +47,17 @@ class Holds:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, level: str, key: str, author: Author) -> int:
+    def add(self, level: str, key: str, author: Author, *, again: bool = False) -> int:
         """Hold a patient, study, series or instance; give the hold's number.
 
         What comes later is held too where it belongs to it. A patient's studies are those received
         for it and those that corrections show under it.
+
+        Args:
+            level: ``patient``, ``study``, ``series`` or ``instance``.
+            key: of a patient (:func:`service.index.patient`), else the UID.
+            author: who, and why.
+            again: it was decided before, when there was something to hold.
 
         Raises:
             Unknown: the archive has nothing of that name.
@@ -59,7 +65,8 @@ class Holds:
         at = utc_now() if author.at is None else author.at
         values = {"level": level, "key": key, "by": author.by, "at": at, "reason": author.reason}
         with self._database.write() as connection:
-            _require_known(connection, level, key)
+            if not again:
+                _require_known(connection, level, key)
             decided.enter(connection, author.at, "hold")
             number: int = connection.execute(
                 insert(Hold).values(**values).returning(Hold.id)

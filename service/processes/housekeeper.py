@@ -1,4 +1,7 @@
-"""The housekeeper: the process that delivers storage commitment reports nobody waits for online."""
+"""The housekeeper: delivers storage commitment reports nobody waits for online, and purges.
+
+What is deleted goes when its grace period is over (:mod:`service.upkeep.deletion`).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from service.errors import Fault
 from service.home import Home
 from service.options import server_options
 from service.processes.lifeline import follow
+from service.upkeep.deletion import purge_due
 
 POLL_S: Final = 1.0
 HEAD_START_S: Final = 5.0
@@ -27,14 +31,15 @@ _log = structlog.get_logger()
 
 
 def keep_house(settings: Settings, end: int) -> None:
-    """Deliver reports until the lifeline ``end`` says to stop."""
+    """Keep house until the lifeline ``end`` says to stop."""
     stop = follow(end)
     with Home(settings) as home:
+        home.keys.open()
         Housekeeper(home, server_options(settings)).run(stop)
 
 
 class Housekeeper:
-    """Delivers the storage commitment reports of one archive."""
+    """Delivers the storage commitment reports of one archive, and purges what is deleted."""
 
     def __init__(
         self, home: Home, options: ServerOptions, head_start_s: float = HEAD_START_S
@@ -44,14 +49,16 @@ class Housekeeper:
         self._head_start_s = head_start_s
         self._commitments = Commitments(home)
         self._seen: dict[tuple[str, str], float] = {}
+        self._next_purge = 0.0
 
     def run(self, stop: Event) -> None:
         """Work until asked to stop."""
         while not stop.wait(POLL_S):
             try:
                 self.work()
+                self.purge()
             except Fault as fault:
-                _log.error("no reports to be had from the index", exc_info=fault)
+                _log.error("house not kept", exc_info=fault)
 
     def work(self) -> int:
         """Deliver what is due, and was so for the head start; give how many were tried."""
@@ -63,6 +70,12 @@ class Housekeeper:
         for commitment in claimed:
             self._commitments.reported(commitment, self._deliver(commitment))
         return len(claimed)
+
+    def purge(self) -> None:
+        """Destroy what is deleted and whose grace is over, every ``deletion.poll_s`` seconds."""
+        if time.monotonic() >= self._next_purge:
+            self._next_purge = time.monotonic() + self._home.settings.deletion.poll_s
+            purge_due(self._home)
 
     def _deliver(self, commitment: Commitment) -> bool:
         ae_title = commitment.peer.calling_ae

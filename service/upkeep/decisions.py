@@ -11,7 +11,7 @@ For the command: :class:`Decisions`, and :class:`service.upkeep.deletion.Deletio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,10 +84,11 @@ class Decisions:
 
     def move(self, study_uid: str, target: str, author: Author, source: str | None = None) -> int:
         """Show a study under another patient; see :class:`Corrections`."""
-        details = {"study_uid": study_uid, "target": target, "source": source}
+        owner = self._index.corrections.owner(study_uid, source)
+        details = {"study_uid": study_uid, "patient": owner, "target": target}
         with noted(self._home, authored(MOVE, details, author)) as at:
             made = replace(author, at=at)
-            return self._index.corrections.move(study_uid, target, made, source)
+            return self._index.corrections.move(study_uid, target, made, owner)
 
     def undo(self, correction: int, by: str) -> None:
         """Take a correction back.
@@ -183,6 +184,10 @@ class Decision:
     note_id: bytes
     content: Mapping[str, Any]
 
+    def concerns(self, entry_ids: Collection[bytes]) -> bool:
+        """Whether it is about one of these receptions alone: of a quarantined revision."""
+        return bytes.fromhex(self.content.get("entry", "")) in entry_ids
+
     def repeat(self, index: Index) -> None:
         """Decide again in an index that has everything received and decided before.
 
@@ -235,16 +240,9 @@ def _reject(index: Index, note: _Note, author: Author) -> None:
     index.revisions.reject(_revision(index, note), author.by, author.reason, author.at)
 
 
-def _merge(index: Index, note: _Note, author: Author) -> None:
-    index.corrections.merge(note["source"], note["target"], author)
-
-
-def _rename(index: Index, note: _Note, author: Author) -> None:
-    index.corrections.rename(note["patient"], note["changes"], author)
-
-
-def _move(index: Index, note: _Note, author: Author) -> None:
-    index.corrections.move(note["study_uid"], note["target"], author, note["source"])
+def _correct(index: Index, note: _Note, author: Author) -> None:
+    details = {name: note[name] for name in _CORRECTED[note["kind"]]}
+    index.corrections.repeat(note["kind"], details, author)
 
 
 def _undo(index: Index, note: _Note, author: Author) -> None:
@@ -253,7 +251,7 @@ def _undo(index: Index, note: _Note, author: Author) -> None:
 
 
 def _hold(index: Index, note: _Note, author: Author) -> None:
-    index.holds.add(note["level"], note["key"], author)
+    index.holds.add(note["level"], note["key"], author, again=True)
 
 
 def _release(index: Index, note: _Note, author: Author) -> None:
@@ -281,12 +279,19 @@ def _revoke(index: Index, note: _Note, author: Author) -> None:
     index.rejections.revoke(index.rejections.by_sequence(note["rejection"]), author)
 
 
+_CORRECTED: Final = {
+    MERGE: ("source", "target"),
+    RENAME: ("patient", "changes"),
+    MOVE: ("study_uid", "patient", "target"),
+}
+"""What the notes of corrections hold, besides who and why."""
+
 _REPEATED: Final[Mapping[str, Callable[[Index, _Note, Author], None]]] = {
     ACCEPT: _accept,
     REJECT: _reject,
-    MERGE: _merge,
-    RENAME: _rename,
-    MOVE: _move,
+    MERGE: _correct,
+    RENAME: _correct,
+    MOVE: _correct,
     UNDO: _undo,
     HOLD: _hold,
     RELEASE: _release,

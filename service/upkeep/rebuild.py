@@ -136,8 +136,11 @@ class _Rebuild:
     def run(self, progress: Progress) -> Rebuilt:
         make_folder(self._journal)
         read = read_decisions(self._keys, self._notes, self._miss)
-        found, left = self._parted(sorted([*self._objects(), *self._entries()]), read)
-        places, decisions = self._latest(found), deque(read)
+        purged = purged_entries(read)
+        found = sorted([*self._objects(), *self._entries()])
+        left = [place for place in found if place.entry_id in purged]
+        places = self._latest([place for place in found if place.entry_id not in purged])
+        decisions = deque(one for one in read if not one.concerns(purged))
         for number, place in enumerate(places, start=1):
             self._decide(decisions, place.sequence)
             self._index_one(place)
@@ -145,14 +148,6 @@ class _Rebuild:
         self._decide(decisions, math.inf)
         self._let_go(left)
         return self._rebuilt
-
-    def _parted(
-        self, places: list[_Place], decisions: Sequence[Decision]
-    ) -> tuple[list[_Place], list[_Place]]:
-        """Part what is to be indexed from what a purge that was cut short has left."""
-        purged = purged_entries(decisions)
-        left = [place for place in places if place.entry_id in purged]
-        return [place for place in places if place.entry_id not in purged], left
 
     def _let_go(self, left: Sequence[_Place]) -> None:
         """Name what a purge has left: the next start removes it, from the journal too."""

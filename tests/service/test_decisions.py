@@ -6,15 +6,19 @@ from pathlib import Path
 import pytest
 
 from service.encode import Codec
-from service.errors import Unknown
+from service.errors import IndexFault, Unknown
 from service.home import Home
 from service.index import Author, patient
 from service.processes.worker import drain
+from service.sealing.journal import entry_path
 from service.sealing.note import note_ids, read_note, remove_note
 from service.upkeep.decisions import Decisions
+from service.upkeep.deletion import Deletion
 from service.upkeep.jobs import reencrypt
 from service.upkeep.key_uses import count_keys, retire
 from service.upkeep.rebuild import rebuild_index
+from service.upkeep.recovery import recover
+from tests.index.made import found
 from tests.service.made import dataset, only, take
 
 ADMIN = Author("admin", "as decided on the phone")
@@ -119,16 +123,77 @@ def test_a_lost_note_lets_nothing_be_undone_but_what_was(folder: Path) -> None:
         assert [dataclasses.replace(one, id=one.id + 1) for one in again] == before[1:]
 
 
-def test_a_decision_about_what_is_lost_is_named(folder: Path) -> None:
+def test_a_correction_outlives_whom_it_is_about(folder: Path) -> None:
     with Home.open(folder) as home:
         take(home, dataset())
         number = Decisions(home).rename(patient("P1"), {"PatientSex": "O"}, ADMIN)
         Decisions(home).undo(number, "admin")
+        Decisions(home).rename(patient("P1"), {"PatientName": "Winter^Wanda"}, ADMIN)
         with pytest.raises(Unknown):
             Decisions(home).undo(7, "admin")
+        before = home.index.corrections.list()
         for entry in home.journal.glob("*.entry"):
             entry.unlink()
     _without_index(folder)
-    faults = rebuild_index(folder).faults
-    assert [fault.kind for fault in faults] == ["Unknown", "Unknown"]
-    assert all(fault.name.startswith("note ") for fault in faults)
+    assert rebuild_index(folder).faults == []
+    with Home.open(folder) as home:
+        assert home.index.corrections.list() == before
+        take(home, dataset())
+        assert found(home.index, "STUDY", PatientName="Winter*")
+
+
+def test_a_decision_about_what_is_lost_is_named(folder: Path) -> None:
+    with Home.open(folder) as home:
+        take(home, dataset("1.2.1"), "1.2.1")
+        take(home, dataset("1.2.1", study="1.9.9"), "1.2.1")
+        (second,) = home.index.revisions.quarantined()
+        Decisions(home).accept(second.servable.revision_id, "admin", "")
+        entry_path(home.journal, second.servable.entry_id).unlink()
+    _without_index(folder)
+    (fault,) = rebuild_index(folder).faults
+    assert (fault.kind, fault.name[:5]) == ("Unknown", "note ")
+
+
+def test_a_decision_about_what_was_purged_is_no_fault(folder: Path) -> None:
+    with Home.open(folder) as home:
+        take(home, dataset("1.2.1"), "1.2.1")
+        take(home, dataset("1.2.1", study="1.9.9"), "1.2.1")
+        (second,) = home.index.revisions.quarantined()
+        Decisions(home).accept(second.servable.revision_id, "admin", "")
+        covered = home.index.deletions.covering("instance", "1.2.1")
+        number = Deletion(home).delete(covered.revisions, ADMIN)
+        Deletion(home).purge(number, ADMIN)
+    _without_index(folder)
+    assert rebuild_index(folder).faults == []
+
+
+def test_a_decision_that_the_index_could_not_take_in_leaves_no_note(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(home, dataset())
+
+    def fail(*_: object) -> None:
+        raise IndexFault("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(home.index.corrections, "rename", fail)
+        with pytest.raises(IndexFault):
+            Decisions(home).rename(patient("P1"), {"PatientSex": "O"}, ADMIN)
+    assert list(note_ids(home.notes)) == []
+
+
+def test_a_decision_whose_index_cannot_tell_is_completed_at_the_next_start(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(home, dataset())
+
+    def fail(*_: object) -> None:
+        raise IndexFault("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(home.index.corrections, "rename", fail)
+        patch.setattr(home.index.decisions, "knows", fail)
+        with pytest.raises(IndexFault):
+            Decisions(home).rename(patient("P1"), {"PatientSex": "O"}, ADMIN)
+    assert recover(home).decided == 1
+    assert [one.kind for one in home.index.corrections.list()] == ["rename"]
