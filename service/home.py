@@ -34,6 +34,7 @@ from service.sealing.note import remove_note
 from service.sequence import ReceiveSequence
 from service.store import LocalStore, ObjectStore
 from service.store.replica import Replica
+from service.upkeep.anchor import drop_anchor
 
 KEYRING: Final = "keyring.json"
 INDEX: Final = "index.sqlite"
@@ -279,12 +280,16 @@ def init(
     for folder in (settings.home, settings.store.path, settings.receive.journal_path):
         make_folder(folder)
     run_folder(settings)
-    Index.open(index_url(settings), Policy.of(settings), create=True).close()
     if not (settings.home / FILE_NAME).exists():
         write_atomically(settings.home / FILE_NAME, _SETTINGS_TEMPLATE.encode())
     root_key = _make_root_key(settings) if root is None else None
+    index = Index.open(index_url(settings), Policy.of(settings), create=True)
     keys = KeyStore.create(settings.home / KEYRING, root or root_secret(settings))
-    return Initialised(settings.home, keys.keyring.active.key_id, root_key)
+    key_id = keys.keyring.active.key_id
+    index.trail.append("archive initialised", {"key": key_id.hex()})
+    drop_anchor(index.trail, keys, settings.store.path)
+    index.close()
+    return Initialised(settings.home, key_id, root_key)
 
 
 def _make_root_key(settings: Settings) -> Path | None:

@@ -1,6 +1,7 @@
 """The SQL index: patients to revisions, nodes, commitments, corrections and the audit trail."""
 
 from service.index.claims import Journalled
+from service.index.comparison import Unlike
 from service.index.corrections import Author, Corrected, patient
 from service.index.coverage import Servable
 from service.index.database import sqlite_url
@@ -25,6 +26,7 @@ __all__ = [
     "RevisionFacts",
     "Servable",
     "Statistics",
+    "Unlike",
     "patient",
     "sqlite_url",
 ]

@@ -153,7 +153,14 @@ def archived(connection: Connection, revision_id: int, facts: ObjectFacts) -> No
     row = connection.execute(
         update(Revision)
         .where(Revision.id == revision_id, _IS_JOURNALLED)
-        .values(state=ARCHIVED, claimed_by=None, claimed_until=None, failure=None)
+        .values(
+            state=ARCHIVED,
+            claimed_by=None,
+            claimed_until=None,
+            failure=None,
+            verified_at=facts.sealed_at,
+            damage=None,
+        )
         .returning(Revision.number, Revision.sha256, Revision.entry_id)
     ).one_or_none()
     if row is None:

@@ -47,12 +47,20 @@ class Raced(IndexFault):
 
 
 class Database:
-    """Connections to one database. Open it after a fork: neither engine nor SQLite survives one."""
+    """Connections to one database. Open it after a fork: neither engine nor SQLite survives one.
 
-    def __init__(self, url: str, busy_timeout_s: float) -> None:
+    Args:
+        url: SQLAlchemy's.
+        busy_timeout_s: seconds to wait for another process's write.
+        durable: off for what is thrown away afterwards (SQLite only): nothing is synced.
+    """
+
+    def __init__(self, url: str, busy_timeout_s: float, *, durable: bool = True) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(url, busy_timeout_s) if self.is_sqlite else _engine(url)
+        if not durable:
+            event.listen(self._engine, "connect", _sync_nothing)
         self._reader = self._engine.execution_options(radiolith_read=True)
         # SQLite has one writer. Threads of a process wait here, woken at once, not in its polling.
         self._turn = Lock()
@@ -97,6 +105,22 @@ class Database:
             with self._engine.connect() as opened:
                 written: Any = opened.connection.driver_connection
                 written.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def check(self) -> list[str]:
+        """Name what is wrong with a SQLite database's structure, and rows that refer to none.
+
+        Raises:
+            IndexFault: it cannot be read at all.
+        """
+        if not self.is_sqlite:
+            return []
+        with self.read() as connection:
+            told = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+            loose = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        lines = [line for text in told if text != "ok" for line in str(text).splitlines()]
+        return lines + [
+            f"{row[0]}/{row[1]} refers to a row of {row[2]} that is gone" for row in loose
+        ]
 
     def close(self) -> None:
         """Close every connection."""
@@ -162,6 +186,10 @@ def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA secure_delete = ON")
     if connection.execute("PRAGMA synchronous").fetchone()[0] != _FULL:
         raise IndexFault("SQLite does not take synchronous=FULL: commits would not be durable")
+
+
+def _sync_nothing(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _into_wal(connection: sqlite3.Connection) -> None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydicom.dataset import Dataset
-from sqlalchemy import func, make_url, select
+from sqlalchemy import func, insert, make_url, select
 
 from dicom.archive import Match, Query
 from service.errors import Missing
-from service.index import coverage, intake, query, schema
+from service.index import comparison, coverage, intake, query, schema
 from service.index.attributes import Attributes, attributes_of
 from service.index.claims import Claims, Journalled
 from service.index.commitments import Commitments
+from service.index.comparison import Unlike
 from service.index.corrections import Corrections
 from service.index.coverage import Servable
-from service.index.database import Database, Raced
+from service.index.database import Database, Raced, sqlite_url
 from service.index.decided import Decisions
 from service.index.deletions import Deletions
 from service.index.holds import Holds
@@ -29,9 +31,10 @@ from service.index.rejections import Rejections
 from service.index.replication import Replication
 from service.index.revisions import Revisions
 from service.index.statistics import Statistics, statistics
-from service.index.tables import Revision
-from service.index.trail import Trail
+from service.index.tables import Base, Revision, TrailHead
+from service.index.trail import FIRST, Trail
 from service.index.users import Users
+from service.index.verifications import Verifications
 from service.records import ObjectFacts, Received
 
 _RACES: Final = 10
@@ -51,6 +54,7 @@ class Index:
         self.commitments = Commitments(database)
         self.corrections = Corrections(database)
         self.revisions = Revisions(database)
+        self.verifications = Verifications(database)
         self.replication = Replication(database)
         self.decisions = Decisions(database)
         self.holds = Holds(database)
@@ -80,6 +84,23 @@ class Index:
             database.close()
             raise
         return cls(database, policy)
+
+    @classmethod
+    def scratch(cls, path: Path, policy: Policy) -> Index:
+        """Make an empty index in a file that is thrown away afterwards: nothing of it is synced.
+
+        Raises:
+            IndexFault: it cannot be made.
+        """
+        database = Database(sqlite_url(path), policy.busy_timeout_s, durable=False)
+        with database.write() as connection:
+            Base.metadata.create_all(connection, checkfirst=False)
+            connection.execute(insert(TrailHead).values(id=1, position=0, hash=FIRST))
+        return cls(database, policy)
+
+    def serving(self, serve: Literal["newest", "first"]) -> Index:
+        """Give this index as another choice of the revision that is served has it."""
+        return Index(self._database, replace(self._policy, serve=serve))
 
     def close(self) -> None:
         """Close every connection."""
@@ -161,6 +182,17 @@ class Index:
         """Give the largest receive sequence in the index, 0 while it is empty."""
         with self._database.read() as connection:
             return connection.scalar(select(func.max(Revision.sequence))) or 0
+
+    def unlike(self, made: Index) -> Iterator[Unlike]:
+        """Name the rows that differ from an index made anew from what is sealed."""
+        return comparison.unlike(self._database, made._database)
+
+    def faults(self) -> list[str]:
+        """Let the database check its own structure and references; name what it finds.
+
+        PostgreSQL has no such check: there the list is empty.
+        """
+        return self._database.check()
 
     def statistics(self) -> Statistics:
         """Count what the archive holds."""

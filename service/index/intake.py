@@ -97,6 +97,8 @@ def add(
     if instance is not None and past.rejected:
         visibility.refresh(connection, [instance])
     details = _details(received, identity, revision, reason)
+    # Of a first revision the setting decides nothing.
+    details |= {"serve": policy.serve} if known else {}
     trail.append(connection, "stored", details | _told(past))
     return _added(row, revision, received, reason=reason, past=past)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from sqlalchemy import delete, insert, select
 
@@ -58,6 +59,12 @@ class Nodes:
         with self._database.read() as connection:
             row = connection.execute(statement).one_or_none()
         return _node(row) if row is not None else None
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Give all nodes as their rows are, by AE title: what the trail's entries name."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(KnownNode.__table__))
+            return {row.ae_title: row._asdict() for row in rows}
 
     def list(self) -> list[Node]:
         """Give all nodes by AE title."""

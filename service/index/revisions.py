@@ -46,6 +46,10 @@ class RevisionFacts:
     sequence: int
     attempts: int
     failure: str | None
+    verified_at: int | None
+    """When its object was last read and found sound, or damaged; None while in the journal."""
+    damage: str | None
+    """What was wrong then."""
     key_id: bytes | None
     """Of the object, as are the next four; None while it is in the journal."""
     size: int | None
@@ -124,6 +128,12 @@ class Revisions:
                 return
             after = rows[-1].id
 
+    def count(self, since: int = 0) -> int:
+        """Count what :meth:`all` walks through."""
+        statement = select(func.count()).select_from(Revision).where(Revision.received_at >= since)
+        with self._database.read() as connection:
+            return connection.execute(statement).scalar_one()
+
     def attributes(self, revision_id: int) -> Attributes:
         """Give the head attributes of a revision, without bulk.
 
@@ -151,6 +161,11 @@ class Revisions:
             )
             if changed.rowcount != 1:
                 raise Conflict(f"object {old_id.hex()} was replaced meanwhile")
+            connection.execute(
+                update(Revision)
+                .where(Revision.id == revision_id)
+                .values(verified_at=facts.sealed_at, damage=None)
+            )
             details = {"object": facts.object_id.hex(), "before": old_id.hex()}
             trail.append(connection, "resealed", details | {"key": facts.key_id.hex()})
 
@@ -238,6 +253,7 @@ _OTHERS: Final = (
     Revision.command_sop_class_uid, Revision.command_sop_instance_uid, Revision.study_uid,
     Revision.series_uid, Revision.calling_ae, Revision.called_ae, Revision.address,
     Revision.received_at, Revision.sequence, Revision.attempts, Revision.failure,
+    Revision.verified_at, Revision.damage,
     StoredObject.key_id, StoredObject.size, StoredObject.model, StoredObject.coding,
     StoredObject.sealed_at,
 )  # fmt: skip

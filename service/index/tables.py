@@ -189,6 +189,12 @@ class Revision(Base):
     attempts: Mapped[int]
     failure: Mapped[str | None]
     """Why the last attempt to archive it failed."""
+    verified_at: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    """When its object was last read, decoded and found to be what was received; NULL while it is
+    in the journal."""
+    damage: Mapped[str | None]
+    """What was wrong when it was last read, a kind of :mod:`service.upkeep.examine`; NULL if
+    nothing."""
 
 
 class CommandUid(Base):

@@ -77,6 +77,14 @@ class Trail:
             row = connection.execute(_HEAD).one()
         return row.position, row.hash
 
+    def hash_at(self, position: int) -> bytes | None:
+        """Give the hash of one entry, None where there is no such entry."""
+        if position == 0:
+            return FIRST
+        statement = select(TrailEntry.hash).where(TrailEntry.position == position)
+        with self._database.read() as connection:
+            return connection.scalars(statement).one_or_none()
+
     def verify(self) -> list[Break]:
         """Name every place where an entry was altered, removed, put elsewhere or added.
 

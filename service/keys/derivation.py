@@ -36,6 +36,7 @@ class Purpose(Enum):
     JOURNAL = b"journal"
     NOTE = b"note"
     SNAPSHOT = b"snapshot"
+    ANCHOR = b"anchor"
     KEYRING = b"keyring"
 
 

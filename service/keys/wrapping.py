@@ -29,10 +29,10 @@ class Wrapping(BaseModel):
     kind: str
     salt: str = Field(pattern="^[0-9a-f]{64}$")
     nonce: str = Field(pattern="^[0-9a-f]{24}$")
-    log2_n: int = Field(default=0, ge=0, le=18)
+    log2_n: int = Field(ge=0, le=18)
     """With r = 8, 18 takes 256 MiB: a forged keyring must not take all memory."""
-    r: int = Field(default=0, ge=0, le=8)
-    p: int = Field(default=0, ge=0, le=4)
+    r: int = Field(ge=0, le=8)
+    p: int = Field(ge=0, le=4)
     ciphertext: str = Field(max_length=LARGEST_CIPHERTEXT)
 
     def associated(self) -> bytes:
@@ -63,13 +63,15 @@ class Computed(ABC):
         cipher = AESGCM(self._wrapping_key(wrapping))
         try:
             ciphertext = b64decode(wrapping.ciphertext, validate=True)
+            if b64encode(ciphertext).decode("ascii") != wrapping.ciphertext:
+                raise ValueError("base64 whose last character has a surplus bit set")
             nonce = bytes.fromhex(wrapping.nonce)
             return cipher.decrypt(nonce, ciphertext, wrapping.associated())
         except (InvalidTag, ValueError) as fault:
             raise WrongSecret(f"this {self.kind} does not open the keyring") from fault
 
     def _cost(self) -> dict[str, int]:
-        return {}
+        return {"log2_n": 0, "r": 0, "p": 0}
 
     @abstractmethod
     def _wrapping_key(self, wrapping: Wrapping) -> bytes:

@@ -53,6 +53,7 @@ class PartType(IntEnum):
     SNAPSHOT = 8
     DEPENDENT_FRAME = 9
     """Decoded with the frame before it at hand."""
+    ANCHOR = 10
 
 
 _NOUNS: Final = {
@@ -65,6 +66,7 @@ _NOUNS: Final = {
     PartType.ENTRY_END: "end of the entry, part",
     PartType.NOTE: "note, part",
     PartType.SNAPSHOT: "snapshot, chunk",
+    PartType.ANCHOR: "anchor, part",
 }
 
 

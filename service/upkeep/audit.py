@@ -1,7 +1,10 @@
-"""The audit: every row has its sound object or journal entry, and every object or entry its row.
+"""The audit: objects, journal, index, trail and keyring, each compared with the others.
 
-It reads and decodes, compares, names what is wrong, and changes nothing. A service may run at the
-same time: what it moved between two looks is looked at again before it counts as a fault.
+Every revision is read and decoded (:mod:`service.upkeep.examine`); where everything is looked at,
+the index is made anew from what was sealed and compared row by row (:mod:`service.upkeep.replay`),
+and what no row names, or only the trail knows, is told. It names what is wrong, and changes
+nothing. A service may run at the same time: what it moved between two looks is looked at again
+before it counts as a fault.
 
 For the command: :func:`audit`.
 """
@@ -9,66 +12,38 @@ For the command: :func:`audit`.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from pathlib import Path
 from typing import Final
 
-import structlog
-from pydicom.dataset import Dataset
-
 from codec import Predictor
-from dicom.attributes import read_attributes
 from service import errors
-from service.errors import DataFault, JournalFault, StoreFault, Unknown
-from service.head import Head
+from service.errors import DataFault, StoreFault, Unknown
 from service.home import Home
-from service.index import RevisionFacts
-from service.index.tables import ARCHIVED
-from service.records import Received
-from service.sealing.journal import JournalReader, entry_ids, entry_path
+from service.index import RevisionFacts, Unlike
+from service.sealing.journal import entry_ids, entry_path
 from service.sealing.note import note_ids, read_note
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
+from service.upkeep.anchor import ANCHOR
+from service.upkeep.crosscheck import cross_check
+from service.upkeep.examine import AuditFault, Examiner, Kind, kind_of
 from service.upkeep.ledger import Ledger
+from service.upkeep.replay import Replay, replaying
 
-_log = structlog.get_logger()
+__all__ = ["AuditFault", "Audited", "Kind", "Scope", "audit"]
 
 YOUNG_S: Final = 600
 """Seconds. An object without a row may be one that a worker has just published."""
 
+_ROOMS: Final = frozenset({"drafts", "notes"})
+_OBJECT: Final = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/\1\2[0-9a-f]{28}\.dcm")
+"""Where a store keeps what (docs/architecture.md)."""
 
-class Kind(Enum):
-    """The closed list of what can be wrong."""
-
-    MISSING = "missing"
-    """A row names an object or a journal entry that is not there, or that the disk withholds."""
-    ORPHANED = "orphaned"
-    """An object or journal entry that no row names."""
-    TRUNCATED = "truncated"
-    ALTERED = "altered"
-    """Bytes are not those that were sealed; the detail says in which part, or which frame."""
-    SWAPPED = "swapped"
-    """A part stands where another belongs, or comes from another object."""
-    WRONG_INSTANCE = "wrong-instance"
-    """A sound object, but not the one that its name or its row says."""
-    WRONG_KEY = "wrong-key"
-    UNDECODABLE = "undecodable"
-    STALE = "stale"
-    """Object and row agree, but the trail knows of a later state: both were set back."""
-    ROW_MISMATCH = "row-mismatch"
-    """The row says otherwise than what is sealed in the object."""
-
-
-_KINDS: Final[Mapping[type[DataFault], Kind]] = {
-    errors.Missing: Kind.MISSING,
-    errors.Truncated: Kind.TRUNCATED,
-    errors.Altered: Kind.ALTERED,
-    errors.Swapped: Kind.SWAPPED,
-    errors.WrongInstance: Kind.WRONG_INSTANCE,
-    errors.WrongKey: Kind.WRONG_KEY,
-    errors.Undecodable: Kind.UNDECODABLE,
-}
+_LOOKS: Final = 20
+"""How often the index is compared again while receptions come in between two looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +59,6 @@ class Scope:
     def is_whole(self) -> bool:
         """Whether everything is looked at; only then can anything be called orphaned."""
         return self.sample >= 1 and not self.since
-
-
-@dataclass(frozen=True, slots=True)
-class AuditFault:
-    """One thing that is wrong."""
-
-    sop_instance_uid: str
-    """Empty where it is not known."""
-    object: str
-    """Object id in hexadecimal, or ``journal/`` or ``notes/`` and the id of that."""
-    kind: str
-    """A value of :class:`Kind`."""
-    detail: str
 
 
 @dataclass(slots=True)
@@ -136,92 +98,71 @@ def audit(
 class _Audit:
     def __init__(self, home: Home, predictors: Mapping[bytes, Predictor], scope: Scope) -> None:
         self._home = home
-        self._predictors = predictors
         self._scope = scope
         self._audited = Audited()
         self._ledger = Ledger(home.index.trail)
+        self._examiner = Examiner(home, self._ledger, predictors)
+        self._last = 0
+        """The row that was examined last."""
 
     def run(self, progress: Progress) -> Audited:
-        total = self._home.index.statistics().revisions
-        revisions = self._home.index.revisions.all(since=self._scope.since)
-        for seen, revision in enumerate(revisions, start=1):
-            if random.random() < self._scope.sample:  # noqa: S311 - a sample, not a secret
-                self._check(revision)
-            progress(seen, total)
         if self._scope.is_whole:
-            self._audited.faults += self._orphans()
-            self._audited.faults += self._lost()
+            self._everything(progress)
+        else:
+            for revision in self._revisions(progress):
+                if random.random() < self._scope.sample:  # noqa: S311 - a sample, not a secret
+                    self._examine(revision)
         self._audited.faults += self._notes()
         return self._audited
 
-    def _check(self, revision: RevisionFacts) -> None:
-        """Read one revision. A fault counts if the row is still the same afterwards."""
-        fault = self._fault(revision)
-        while fault is not None:
-            again = self._home.index.revisions.get(revision.servable.revision_id)
-            if again.servable == revision.servable:
-                self._audited.faults.append(fault)
-                break
-            revision = again
-            fault = self._fault(revision)
+    def _everything(self, progress: Progress) -> None:
+        with replaying(self._home, self._ledger) as replay:
+            for revision in self._revisions(progress):
+                self._examine(revision, replay)
+            self._audited.faults += self._rows(replay)
+            self._audited.faults += self._lost(replay.purged)
+        self._audited.faults += self._orphans()
+        self._audited.faults += cross_check(self._home, self._ledger)
+
+    def _revisions(self, progress: Progress) -> Iterator[RevisionFacts]:
+        total = self._home.index.revisions.count(since=self._scope.since)
+        revisions = self._home.index.revisions.all(since=self._scope.since)
+        for seen, revision in enumerate(revisions, start=1):
+            yield revision
+            progress(seen, max(seen, total))
+
+    def _examine(self, revision: RevisionFacts, replay: Replay | None = None) -> None:
+        self._last = revision.servable.revision_id
+        try:
+            examined = self._examiner.examine(revision)
+            if replay is not None:
+                replay.take(revision, examined.received, examined.attributes)
+        except Unknown:
+            return  # Purged meanwhile.
+        if examined.fault is not None:
+            self._audited.faults.append(examined.fault)
         self._audited.checked += 1
 
-    def _fault(self, revision: RevisionFacts) -> AuditFault | None:
-        try:
-            found = self._read(revision)
-        except DataFault as fault:
-            return _named(revision, _kind(fault), str(fault))
-        except (StoreFault, JournalFault) as fault:
-            return _named(revision, Kind.MISSING, f"cannot be read: {fault}")
-        return None if found is None else _named(revision, *found)
-
-    def _read(self, revision: RevisionFacts) -> tuple[Kind, str] | None:
-        """Read and decode a revision; give what the row or the trail has against it."""
-        servable = revision.servable
-        if servable.object_id is None:
-            path = entry_path(self._home.journal, servable.entry_id)
-            with JournalReader(path, self._home.keys) as entry:
-                attributes = _read_through(entry.chunks(), entry.received)
-                return self._against(revision, entry.received, attributes)
-        with self._home.store.open(servable.object_id) as file:
-            reader = ObjectReader(file, self._home.keys, servable.object_id, self._predictors)
-            attributes = _read_through(reader.pieces(), reader.received)
-            hint = reader.check_hints()
-        if hint is not None:
-            return Kind.ALTERED, str(hint)
-        if reader.received.entry_id != servable.entry_id:
-            return Kind.WRONG_INSTANCE, f"it holds reception {reader.received.entry_id.hex()}"
-        facts = (revision.key_id, revision.size, revision.model, revision.coding)
-        sealed = (reader.facts.key_id, reader.facts.size, reader.facts.model, reader.facts.coding)
-        if facts != sealed or reader.header.revision != revision.number:
-            return Kind.ROW_MISMATCH, "key, size, model, coding or revision"
-        return self._against(revision, reader.received, attributes)
-
-    def _against(
-        self, revision: RevisionFacts, received: Received, attributes: Dataset
-    ) -> tuple[Kind, str] | None:
-        """Give what the index or the trail has against a sound object or entry."""
-        differing = self._differing(revision.servable.revision_id, received, attributes)
-        if differing:
-            return Kind.ROW_MISMATCH, ", ".join(differing)
-        said = self._ledger.stale(revision.servable)
-        return None if said is None else (Kind.STALE, said)
-
-    def _differing(self, number: int, received: Received, attributes: Dataset) -> list[str]:
-        """Compare with the rows; what had to be indexed without its attributes, in the same way."""
-        try:
-            return self._home.index.revisions.differing(number, received, attributes)
-        except errors.Fault:
-            raise
-        except Exception as fault:  # noqa: BLE001 - as service.receive.add: a fault of ours
-            _log.critical("attributes not compared", revision=number, exc_info=fault)
-            return self._home.index.revisions.differing(number, received, Dataset())
+    def _rows(self, replay: Replay) -> Iterator[AuditFault]:
+        """Name rows that do not follow from what is sealed; what came in meanwhile is no fault."""
+        unlike = replay.unlike()
+        for _ in range(_LOOKS):
+            newer = list(self._home.index.revisions.all(after=self._last)) if unlike else []
+            if not newer:
+                break
+            for revision in newer:
+                self._examine(revision, replay)
+            unlike = replay.unlike()
+        named = {fault.sop_instance_uid for fault in self._audited.faults}
+        for found in unlike:
+            if not found.sop_instance_uid or found.sop_instance_uid not in named:
+                yield _row_fault(found, unexplained=bool(replay.missed))
 
     def _orphans(self) -> Iterator[AuditFault]:
         """Name objects and journal entries without a row, if they are not just being made."""
-        named = set(self._home.index.revisions.object_ids())
+        rows = set(self._home.index.revisions.object_ids())
         for object_id in self._home.store.ids():
-            if object_id not in named and self._is_orphan(object_id):
+            if object_id not in rows and self._is_orphan(object_id):
                 detail = "no row names this object"
                 yield AuditFault("", object_id.hex(), Kind.ORPHANED.value, detail)
         for entry_id in entry_ids(self._home.journal):
@@ -229,6 +170,8 @@ class _Audit:
                 name = f"journal/{entry_id.hex()}"
                 detail = "no row names this journal entry; serve indexes it when it starts"
                 yield AuditFault("", name, Kind.ORPHANED.value, detail)
+        for path in _strays(self._home.settings.store.path):
+            yield AuditFault("", str(path), Kind.ORPHANED.value, "the archive has no such file")
 
     def _is_orphan(self, object_id: bytes) -> bool:
         try:
@@ -248,12 +191,20 @@ class _Audit:
         return utc_now() - sealed_at > YOUNG_S * 1_000_000
 
     def _notes(self) -> Iterator[AuditFault]:
-        """Name what administrators decided that cannot be read any more."""
+        """Name what was decided that cannot be read any more, or is gone."""
+        left = set(self._home.index.decisions.known())
+        unreadable = 0
         for note_id in note_ids(self._home.notes):
             try:
-                read_note(self._home.notes, self._home.keys, note_id)
+                note = read_note(self._home.notes, self._home.keys, note_id)
+                left.discard(note["sequence"])
             except DataFault as fault:
-                yield AuditFault("", f"notes/{note_id.hex()}", _kind(fault).value, str(fault))
+                unreadable += 1
+                yield AuditFault("", f"notes/{note_id.hex()}", kind_of(fault).value, str(fault))
+        if len(left) > unreadable:
+            for sequence in sorted(left):
+                detail = "the index knows this decision, and its note is gone"
+                yield AuditFault("", f"notes/{sequence}", Kind.MISSING.value, detail)
 
     def _has_row(self, entry_id: bytes) -> bool:
         try:
@@ -262,9 +213,11 @@ class _Audit:
             return not entry_path(self._home.journal, entry_id).exists()
         return True
 
-    def _lost(self) -> Iterator[AuditFault]:
+    def _lost(self, purged: frozenset[bytes]) -> Iterator[AuditFault]:
         """Name receptions that the trail knows and no row does: the index was set back."""
         for entry_id, sop_instance_uid in self._ledger.stored.items():
+            if entry_id in purged:
+                continue
             try:
                 self._home.index.revisions.by_entry(entry_id)
             except Unknown:
@@ -273,22 +226,20 @@ class _Audit:
                 yield AuditFault(sop_instance_uid, name, Kind.STALE.value, detail)
 
 
-def _read_through(pieces: Iterator[bytes], received: Received) -> Dataset:
-    """Read and decode a whole dataset; give its head attributes."""
-    head = Head(received.transfer_syntax)
-    for piece in pieces:
-        head.write(piece)
-    return read_attributes(head.taken, received.transfer_syntax)
+def _row_fault(found: Unlike, *, unexplained: bool) -> AuditFault:
+    extra = "nothing sealed tells of this row"
+    gone = "the row that follows from what is sealed is gone"
+    detail = gone if found.row is None else ", ".join(found.names) or extra
+    detail += "; a note that cannot be read may explain it" if unexplained else ""
+    name = f"{found.table}/{'-' if found.row is None else found.row}"
+    return AuditFault(found.sop_instance_uid, name, Kind.ROW_MISMATCH.value, detail)
 
 
-def _kind(fault: DataFault) -> Kind:
-    listed = (_KINDS[kind] for kind in type(fault).__mro__ if kind in _KINDS)
-    return next(listed, Kind.UNDECODABLE)
-
-
-def _named(revision: RevisionFacts, kind: Kind, detail: str) -> AuditFault:
-    servable = revision.servable
-    is_archived = revision.state == ARCHIVED and servable.object_id is not None
-    name = servable.object_id.hex() if is_archived and servable.object_id else ""
-    name = name or f"journal/{servable.entry_id.hex()}"
-    return AuditFault(servable.sop_instance_uid, name, kind.value, detail)
+def _strays(root: Path) -> Iterator[Path]:
+    """Name files of the store that stand where no object, draft or note does."""
+    for path in sorted(root.rglob("*")):
+        parts = path.relative_to(root).parts
+        if path.is_dir() or parts[0] in _ROOMS or parts == (ANCHOR,):
+            continue
+        if not _OBJECT.fullmatch("/".join(parts)):
+            yield path.relative_to(root)

@@ -23,6 +23,7 @@ from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.note import note_ids, note_key
 from service.store import ObjectStore
 from service.store.notes import LocalNotes, NoteStore
+from service.upkeep.anchor import drop_anchor
 
 _UNREADABLE: Final = b""
 """Stands for the key of a file that does not say under which key it is: it may need any."""
@@ -159,6 +160,8 @@ def retire(home: Home, name: str, backups: KeyringBackups | None = None) -> Reti
     with home.retiring():
         _require_unused(home, key.key_id, _journal_and_notes(home))
         _require_unused(home, key.key_id, _rows(home, key.key_id))
+        # The anchor is no file that could hold a key up: it is written anew at any time.
+        drop_anchor(home.index.trail, home.keys, home.settings.store.path)
         held = home.keys.retire(key.key_id, backups)
     home.index.trail.append("key retired", {"key": key.key_id.hex()})
     return Retired(key, held)

@@ -43,6 +43,7 @@ from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
 from service.store import LocalStore, ObjectStore
+from service.upkeep.anchor import drop_anchor
 from service.upkeep.decisions import Decision, purged_entries, read_decisions
 
 
@@ -114,13 +115,23 @@ def rebuild_index(
         _note_rebuild(draft, settings, rebuilt)
         failpoint("index.rebuilt")
         rebuilt.kept = _swap(draft, target)
+        _anchor(target, settings)
     return rebuilt
 
 
 def _note_rebuild(draft: Path, settings: Settings, rebuilt: Rebuilt) -> None:
     index = Index.open(sqlite_url(draft), Policy.of(settings))
     index.deletions.tell_purges()
-    index.trail.append("index rebuilt", {"objects": rebuilt.objects, "entries": rebuilt.entries})
+    counts = {"objects": rebuilt.objects, "entries": rebuilt.entries}
+    index.trail.append("index rebuilt", counts | {"serve": settings.duplicates.serve})
+    index.close()
+
+
+def _anchor(target: Path, settings: Settings) -> None:
+    """Say that the trail is in order as it is now, be it one that begins anew."""
+    index = Index.open(sqlite_url(target), Policy.of(settings))
+    keys = KeyStore(settings.home / KEYRING, root_secret(settings))
+    drop_anchor(index.trail, keys, settings.store.path)
     index.close()
 
 

@@ -107,6 +107,11 @@ def object_path(home: Home, object_id: bytes) -> Path:
     return home.settings.store.path / name[:2] / name[2:4] / f"{name}.dcm"
 
 
+def rotate(home: Home) -> None:
+    """Make a new active key, as the command does."""
+    home.index.trail.append("key rotated", {"key": home.keys.rotate().key_id.hex()})
+
+
 def damage(path: Path, offset: int) -> None:
     """Flip one bit of a file, be it an object (read-only) or not, so that it surely is another."""
     content = bytearray(path.read_bytes())

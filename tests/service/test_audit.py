@@ -14,10 +14,11 @@ from service.index import Author, RevisionFacts, patient
 from service.processes.worker import drain
 from service.sealing.journal import entry_path
 from service.sequence import utc_now
+from service.upkeep.anchor import drop_anchor
 from service.upkeep.audit import AuditFault, Kind, Scope, audit
 from service.upkeep.decisions import Decisions
 from service.upkeep.jobs import reencrypt
-from tests.service.made import damage, dataset, take
+from tests.service.made import damage, dataset, rotate, take
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PIXEL_DATA_ITEMS = bytes.fromhex("e07f1000 4f420000 ffffffff feff00e0")
@@ -113,8 +114,9 @@ def _rows_exchanged(home: Home) -> None:
 
 def _wrong_key(home: Home) -> None:
     old = home.keys.keyring.active.key_id
-    home.keys.rotate()
+    rotate(home)
     home.keys.retire(old)
+    drop_anchor(home.index.trail, home.keys, home.settings.store.path)
 
 
 def _changed(table: str, column: str, value: object) -> Callable[[Home], None]:
@@ -152,7 +154,7 @@ CASES: list[tuple[Callable[[Home], None], dict[str, Kind]]] = [
     (_changed("revisions", "sha256", b"0" * 32), {"1.2.1": Kind.ROW_MISMATCH}),
     (
         _changed("series", "series_uid", "9.9"),
-        dict.fromkeys((*TWO, "1.2.3"), Kind.ROW_MISMATCH),
+        dict.fromkeys((*TWO, "1.2.3", ""), Kind.ROW_MISMATCH),
     ),
     (_journal_missing, {"1.2.3": Kind.MISSING}),
     (_journal_truncated, {"1.2.3": Kind.TRUNCATED}),
@@ -210,8 +212,10 @@ def test_a_decision_that_cannot_be_read_is_named(filled: Home, codec: Codec) -> 
     (path,) = filled.notes.glob("*.note")
     assert audit(filled, codec.predictors).faults == []
     damage(path, -1)
-    (fault,) = audit(filled, codec.predictors).faults
+    *rows, fault = audit(filled, codec.predictors).faults
     assert (fault.object, fault.kind) == (f"notes/{path.stem}", "altered")
+    assert {row.object for row in rows} == {"patients/1", "corrections/1"}
+    assert all("cannot be read" in row.detail for row in rows)
 
 
 def test_without_its_model_an_object_is_undecodable(filled: Home) -> None:
@@ -246,7 +250,7 @@ def test_a_row_and_its_object_set_back_together_are_stale(filled: Home, codec: C
     before = _revision(filled, "1.2.1")
     path = _object(filled, "1.2.1")
     content = path.read_bytes()
-    filled.keys.rotate()
+    rotate(filled)
     reencrypt(filled, codec)
     now = _object(filled, "1.2.1")
     path.parent.mkdir(exist_ok=True, parents=True)
@@ -268,8 +272,9 @@ def test_a_reception_that_only_the_trail_knows_is_stale(filled: Home, codec: Cod
     servable = _revision(filled, "1.2.3").servable
     entry_path(filled.journal, servable.entry_id).unlink()
     _sql(filled, "DELETE FROM revisions WHERE id = ?", servable.revision_id)
-    (fault,) = audit(filled, codec.predictors).faults
+    row, fault = audit(filled, codec.predictors).faults
     assert (fault.sop_instance_uid, fault.kind) == ("1.2.3", Kind.STALE.value)
+    assert (row.sop_instance_uid, row.kind) == ("1.2.3", Kind.ROW_MISMATCH.value)
 
 
 def test_a_scope_limits_what_is_read(filled: Home, codec: Codec) -> None:
@@ -289,7 +294,7 @@ def test_an_object_that_moves_while_it_is_looked_at_is_no_fault(
         monkeypatch.setattr(filled.index.revisions, "all", walk)
         rows = list(walk(since=since))
         drain(filled, codec)
-        filled.keys.rotate()
+        rotate(filled)
         reencrypt(filled, codec)
         return rows
 

@@ -252,6 +252,8 @@ def _revisions() -> None:
         sa.Column("claimed_until", sa.BigInteger(), nullable=True),
         sa.Column("attempts", ROW, nullable=False),
         sa.Column("failure", sa.String(), nullable=True),
+        sa.Column("verified_at", sa.BigInteger(), nullable=True),
+        sa.Column("damage", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["instance_id"], ["instances.id"], name="fk_revisions_instance_id"),
         sa.PrimaryKeyConstraint("id", name="pk_revisions"),
         sa.UniqueConstraint("entry_id", name="uq_revisions_entry_id"),
@@ -265,6 +267,7 @@ def _revisions() -> None:
         sqlite_where=sa.text("state = 'journalled'"),
         postgresql_where=sa.text("state = 'journalled'"),
     )
+    op.create_index("ix_revisions_verified_at", "revisions", ["verified_at"], unique=False)
     op.create_index(
         "ix_revisions_served",
         "revisions",
