@@ -139,8 +139,6 @@ class DecodeServer:
             wanted = _unpack(connection.recv(_PACKET_BYTES))
             with _anonymous() as memory:
                 _send_decoded(connection, memory, self._decode(wanted, memory))
-        except OSError as error:
-            _log.warning("decode request lost", exc_info=error)
         except Exception as error:  # noqa: BLE001 - the fault is the answer, whatever it is
             _log.warning("decode request failed", exc_info=error)
             _send_fault(connection, error)
@@ -173,8 +171,9 @@ def _send_decoded(connection: socket.socket, memory: BinaryIO, sha256: bytes) ->
 def _send_fault(connection: socket.socket, error: Exception) -> None:
     kinds = (kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _FAULTS)
     ours = isinstance(error, Fault)
+    other = IoFault if isinstance(error, OSError | MemoryError) else DataFault
     answer = {
-        "fault": next(kinds, DataFault.__name__),
+        "fault": next(kinds, other.__name__),
         "detail": str(error)[:1024] if ours else f"internal fault, {type(error).__name__}",
     }
     try:

@@ -23,16 +23,19 @@ import structlog
 import models.registry
 from service import logs
 from service.encode import Codec, Reception, Sealed, seal
-from service.errors import Fault, Unknown
+from service.errors import Fault, IoFault, Unknown
 from service.home import Home
 from service.index import Journalled
 from service.keys.memory import shield
+from service.processes.at import At
 from service.processes.decode import decoder
 from service.processes.decode_server import DecodeServer
 from service.sealing.journal import JournalReader, entry_path, remove_entry
 
 DECODE_THREADS: Final = 2
 """Decoding threads of one worker: one reads and opens an object while another decodes."""
+MOST_DOUBLINGS: Final = 6
+"""Of the time until an instance that cannot be archived is tried again: an hour, by default."""
 
 _log = structlog.get_logger()
 
@@ -54,22 +57,30 @@ class Worker:
         self._home = home
         self._codec = codec
         self._name = name
+        self._at = At(home.run, name)
 
     def run(self, stop: threading.Event) -> None:
         """Archive until asked to stop; stops between two instances.
 
         What a process of the same name had claimed when it died is taken up first.
         """
-        self._release()
+        self._take_up()
         while not stop.is_set():
             if not self.work(stop.is_set):
                 stop.wait(self._home.settings.worker.poll_s)
 
-    def _release(self) -> None:
+    def _take_up(self) -> None:
+        """Give back what a process of the same name had claimed; what it died over comes last."""
+        over = self._at.revision
         try:
+            if over is not None:
+                _log.critical("worker died over an instance", revision=over)
+                self._home.index.failed(over, "worker died", self._home.settings.worker.retry_s)
             self._home.index.release_all(self._name)
         except Fault as fault:
             _log.error("claims of an earlier run not released", exc_info=fault)
+        else:
+            self._at.leave()
 
     def work(self, stopping: Callable[[], bool] = lambda: False) -> int:
         """Archive one batch; give how many entries were taken up."""
@@ -88,15 +99,26 @@ class Worker:
 
     def _archive(self, entry: Journalled) -> None:
         begun = time.monotonic()
+        self._at.come_to(entry.revision_id)
         try:
             self._seal(entry)
-        except Fault as fault:
+        except Exception as fault:  # noqa: BLE001 - no instance may keep others from being archived
             _log.error("instance not archived", revision=entry.revision_id, exc_info=fault)
-            retry_s = self._home.settings.worker.retry_s
-            self._home.index.failed(entry.revision_id, type(fault).__name__, retry_s)
+            self._postpone(entry, fault)
         else:
             seconds = round(time.monotonic() - begun, 3)
             _log.info("instance archived", revision=entry.revision_id, seconds=seconds)
+        self._at.leave()
+
+    def _postpone(self, entry: Journalled, fault: Exception) -> None:
+        """Try again later, ever less often where it is the instance and not a disk that fails."""
+        doublings = 0 if isinstance(fault, IoFault) else min(entry.attempts, MOST_DOUBLINGS)
+        retry_s = self._home.settings.worker.retry_s * 2**doublings
+        try:
+            self._home.index.failed(entry.revision_id, type(fault).__name__, retry_s)
+        except Fault as second:
+            # The claim's lease runs out, and then it is tried again.
+            _log.error("failure not noted", revision=entry.revision_id, exc_info=second)
 
     def _seal(self, entry: Journalled) -> None:
         path = entry_path(self._home.journal, entry.entry_id)

@@ -217,6 +217,9 @@ class JournalReader:
             raise JournalFault(f"cannot read journal entry {path.stem}") from fault
         try:
             self._open(path, keys)
+        except OSError as fault:
+            self._file.close()
+            raise JournalFault(f"cannot read journal entry {path.stem}") from fault
         except BaseException:
             self._file.close()
             raise

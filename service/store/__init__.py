@@ -73,7 +73,9 @@ class ObjectStore(Protocol):
         """Remove an object durably; no fault if there is none."""
 
     def interrupted(self) -> list[bytes]:
-        """Name the objects that were published, but whose writers never left their ``with`` block.
+        """Name the objects that were published, but whose writers did not end well after that.
+
+        They never left their ``with`` block, or left it by an exception.
 
         Whether a row names such an object is for the caller to find out, before :meth:`sweep`.
         """

@@ -22,7 +22,7 @@ from service.records import ID_BYTES
 _SUFFIX: Final = ".dcm"
 _DRAFTS: Final = "drafts"
 _SETTLING: Final = ".settling"
-"""Suffix of a mark beside the drafts: the object is published, its writer is not done yet."""
+"""Suffix of a mark beside the drafts: the object is published, and may have no row yet."""
 _PRIVATE: Final = 0o600
 _MODE: Final = 0o400
 """Published objects are never written again."""
@@ -63,13 +63,22 @@ class LocalDraft:
             raise Conflict(f"object {self._target.stem} exists already")
         self._path.rename(self._target)
 
+    def settle(self) -> None:
+        """Remove the mark: whatever had to follow the publishing has been done."""
+        with suppress(OSError):
+            self._settling.unlink(missing_ok=True)
+
     def discard(self) -> None:
-        """Remove the draft, unless it was published."""
+        """Remove the draft, unless it was published; the mark stays for as long as an object does.
+
+        A writer that failed after it had published cannot know whether the row was committed.
+        """
         with suppress(OSError):
             self.file.close()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
-            self._settling.unlink(missing_ok=True)
+            if not self._target.exists():
+                self._settling.unlink(missing_ok=True)
 
 
 class LocalStore:
@@ -92,6 +101,7 @@ class LocalStore:
         draft = LocalDraft(os.fdopen(handle, "w+b"), path, target, self._folders)
         try:
             yield draft
+            draft.settle()
         finally:
             draft.discard()
 
@@ -128,7 +138,7 @@ class LocalStore:
                 failpoint("object.removed")
 
     def interrupted(self) -> list[bytes]:
-        """Name the objects that were published, but whose writers a crash ended."""
+        """Name the objects that were published, but whose writers a crash or a fault ended."""
         marks = self._drafts.glob(f"*{_SETTLING}")
         ids = sorted(bytes.fromhex(mark.stem) for mark in marks)
         return [object_id for object_id in ids if self.exists(object_id)]

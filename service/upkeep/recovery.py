@@ -8,24 +8,33 @@ without its effect in the index is of a decision that was cut short: it is compl
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
 
 import structlog
 from pydicom.dataset import Dataset
 
 from dicom.attributes import read_attributes
-from service.errors import DataFault, Unknown
+from service.errors import DataFault, JournalFault, Unknown
+from service.files import write_atomically
 from service.head import Head
 from service.home import Home
 from service.index import RevisionFacts
+from service.processes import at
 from service.receive import add
 from service.records import Received
 from service.resend import restore_lost
 from service.sealing.journal import JournalReader, entry_ids, entry_path, remove_entry, sweep
+from service.sequence import utc_now
 from service.upkeep.decisions import Decision, read_decisions
 from service.upkeep.deletion import finish_all
+
+LAST_START: Final = "recovered.json"
+"""In the archive's ``run`` folder: what the last start-up put right."""
 
 _log = structlog.get_logger()
 
@@ -56,8 +65,9 @@ def recover(home: Home) -> Recovered:
     """Put right what a crash left. Only while nothing else works on the archive.
 
     Raises:
-        IoFault: journal, store or index cannot be read or written.
+        IoFault: store or index cannot be read or written.
     """
+    at.forget_all(home.run)
     recovered = Recovered(interrupted=_remove_interrupted(home))
     recovered.partial = sweep(home.journal) + home.store.sweep()
     recovered.released = home.index.release_all()
@@ -66,6 +76,12 @@ def recover(home: Home) -> Recovered:
     _go_on_behind_the_last(home, decisions)
     _take_in(home, decisions, recovered)
     recovered.purged += finish_all(home).deletions
+    _tell(home.run, recovered)
+    return recovered
+
+
+def _tell(run: Path, recovered: Recovered) -> None:
+    """Say what was put right, in the log and for ``radiolith status``."""
     _log.info(
         "recovered",
         removed=recovered.partial + recovered.finished + recovered.interrupted,
@@ -74,7 +90,21 @@ def recover(home: Home) -> Recovered:
         completed=recovered.decided + recovered.purged,
         failed=recovered.unreadable,
     )
-    return recovered
+    told = {"at": utc_now(), **asdict(recovered)}
+    try:
+        write_atomically(run / LAST_START, json.dumps(told).encode())
+    except OSError as fault:
+        # A full disk keeps nothing from being read.
+        _log.warning("what was recovered is told here alone", exc_info=fault)
+
+
+def last_start(run: Path) -> dict[str, int]:
+    """Tell what the last start-up put right (:class:`Recovered`), and when; empty before any."""
+    try:
+        told: dict[str, int] = json.loads((run / LAST_START).read_bytes())
+    except FileNotFoundError:
+        return {}
+    return told
 
 
 def _decisions(home: Home) -> list[Decision]:
@@ -130,7 +160,7 @@ def _unindexed(home: Home, recovered: Recovered) -> Iterator[_Entry]:
         try:
             if not _is_settled(home, entry_id, recovered):
                 yield _open(home, entry_id)
-        except DataFault as fault:
+        except (DataFault, JournalFault) as fault:
             recovered.unreadable += 1
             _log.error("journal entry unreadable", entry=entry_id.hex(), exc_info=fault)
 

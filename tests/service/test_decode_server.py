@@ -1,5 +1,6 @@
 """Datasets come over the decode socket whole, faults by name, and workers that die are survived."""
 
+import errno
 import hashlib
 import os
 import socket
@@ -12,7 +13,7 @@ from typing import BinaryIO
 
 import pytest
 
-from service.errors import Missing, WrongInstance
+from service.errors import IoFault, Missing, WrongInstance
 from service.processes.decode_server import (
     DecodeClient,
     DecodeServer,
@@ -62,6 +63,25 @@ def test_datasets_of_all_lengths_come_whole_and_nobody_can_write_to_them(
 def test_a_fault_of_the_worker_is_named(client: DecodeClient) -> None:
     with pytest.raises(Missing, match="no object"), client.dataset(_object(b"?" * 16), b""):
         pass
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "read error"), MemoryError()])
+def test_a_disk_or_memory_that_fails_the_worker_is_an_io_fault_and_not_asked_for_again(
+    listener: socket.socket, tmp_path: Path, fault: Exception
+) -> None:
+    asked: list[Wanted] = []
+
+    def fail(wanted: Wanted, _: BinaryIO) -> bytes:
+        asked.append(wanted)
+        raise fault
+
+    server = DecodeServer(listener, fail, threads=1)
+    server.start()
+    client = DecodeClient(tmp_path / "decode.sock", timeout_s=10)
+    with pytest.raises(IoFault), client.dataset(_object(bytes(16)), b""):
+        pass
+    server.stop()
+    assert len(asked) == 1
 
 
 def test_another_dataset_than_the_row_says_is_never_handed_out(client: DecodeClient) -> None:

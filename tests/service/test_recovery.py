@@ -2,13 +2,15 @@
 
 import pytest
 
+from service.errors import JournalFault
 from service.home import Home
 from service.index import Author, patient
 from service.receive import Reception
 from service.sealing.journal import entry_ids, entry_path
 from service.sequence import utc_now
+from service.upkeep import recovery
 from service.upkeep.decisions import Decisions
-from service.upkeep.recovery import recover
+from service.upkeep.recovery import last_start, recover
 from tests.service.made import damage, dataset, only, origin, take
 
 
@@ -86,3 +88,31 @@ def test_the_sequence_goes_on_behind_decisions_of_a_clock_that_was_ahead(home: H
     (home.run / "sequence").write_bytes(bytes(8))
     recover(home)
     assert home.sequence.next() == ahead + 2
+
+
+def test_a_start_says_what_it_put_right(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert last_start(home.run) == {}
+    _entry_without_row(home, monkeypatch)
+    before = utc_now()
+    recover(home)
+    told = last_start(home.run)
+    assert told["indexed"] == 1
+    assert before <= told["at"] <= utc_now()
+    recover(home)
+    assert last_start(home.run)["indexed"] == 0
+
+
+def test_an_entry_on_a_bad_sector_keeps_the_archive_from_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _entry_without_row(home, monkeypatch)
+    (entry_id,) = entry_ids(home.journal)
+    with monkeypatch.context() as patch:
+        patch.setattr(recovery, "JournalReader", _unreadable)
+        assert recover(home).unreadable == 1
+    assert list(entry_ids(home.journal)) == [entry_id]
+    assert recover(home).indexed == 1
+
+
+def _unreadable(*_: object) -> None:
+    raise JournalFault("cannot read journal entry: input/output error")

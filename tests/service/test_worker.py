@@ -1,5 +1,6 @@
 """Archiving: verified before the row, the row before the journal entry goes; no fault loses any."""
 
+import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 from codec import encode_frame
 from service import encode
 from service.encode import Codec
-from service.errors import Undecodable
+from service.errors import IndexFault, Undecodable
 from service.home import Home
 from service.index import RevisionFacts
 from service.processes import worker
+from service.processes.at import At
 from service.processes.worker import Worker, drain
 from service.records import ObjectFacts
 from service.sealing.journal import entry_ids, remove_entry
@@ -172,3 +174,73 @@ def test_two_workers_on_one_entry_leave_one_object(home: Home, codec: Codec) -> 
     take_again()
     assert only(home).servable.object_id == object_id
     assert list(home.store.ids()) == [object_id]
+
+
+def test_whatever_one_instance_raises_the_others_are_archived_and_it_is_tried_ever_less_often(
+    home: Home, codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for uid in ("1.2.1", "1.2.2"):
+        take(home, dataset(uid), uid)
+    seal = encode.seal
+
+    def fail_one(*arguments: Any) -> Any:
+        if arguments[2].received.sop_instance_uid == "1.2.1":
+            raise MemoryError
+        return seal(*arguments)
+
+    monkeypatch.setattr(worker, "seal", fail_one)
+    waits: list[float] = []
+    failed = home.index.failed
+
+    def note(revision_id: int, reason: str, retry_s: float) -> None:
+        waits.append(retry_s)
+        failed(revision_id, reason, 0)
+
+    monkeypatch.setattr(home.index, "failed", note)
+    for _ in range(3):
+        Worker(home, codec, "w").work()
+    states = {item.servable.sop_instance_uid: item.state for item in home.index.revisions.all()}
+    assert states == {"1.2.1": "journalled", "1.2.2": "archived"}
+    assert waits == [60, 120, 240]
+
+
+def test_what_a_worker_died_over_waits_and_the_rest_goes_on(home: Home, codec: Codec) -> None:
+    """Or the next process would die over it too, before it came to anything else."""
+    for uid in ("1.2.1", "1.2.2"):
+        take(home, dataset(uid), uid)
+    first, _ = home.index.claim("w", 2, 3600)
+    At(home.run, "w").come_to(first.revision_id)
+    stop = threading.Event()
+    again = Worker(home, codec, "w")
+    again._take_up()
+    assert again.work(stop.is_set) == 1
+    failures = {item.servable.sop_instance_uid: item.failure for item in home.index.revisions.all()}
+    assert failures == {"1.2.1": "worker died", "1.2.2": None}
+    assert At(home.run, "w").revision is None
+
+
+def test_where_workers_were_when_all_were_killed_is_forgotten(home: Home) -> None:
+    At(home.run, "w").come_to(7)
+    recover(home)
+    assert At(home.run, "w").revision is None
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_an_index_that_fails_after_publishing_leaves_no_orphan_behind_the_next_start(
+    home: Home, codec: Codec, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    take(home, dataset())
+    archived = home.index.archived
+
+    def fail(revision_id: int, facts: ObjectFacts) -> None:
+        if committed:
+            archived(revision_id, facts)
+        raise IndexFault("the database went away")
+
+    monkeypatch.setattr(home.index, "archived", fail)
+    drain(home, codec)
+    monkeypatch.undo()
+    assert len(list(home.store.ids())) == 1
+    assert recover(home).interrupted == (not committed)
+    assert len(list(home.store.ids())) == committed
+    assert _bytes(home, codec, only(home)) == dataset()
