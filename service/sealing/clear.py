@@ -31,7 +31,7 @@ HEADER_CHUNKS: Final = range(0x1071_1010, 0x1071_1020)
 BODY_CHUNKS: Final = range(0x1071_1020, 0x1071_1100)
 
 _START: Final = bytes(128) + b"DICM"
-_LONGEST_UID: Final = 64
+_UID: Final = re.compile("[0-9.]{0,64}")
 _LARGEST_CLEAR: Final = 1 << 14
 
 _LONG: Final = Struct("<HH2s2xI")
@@ -91,12 +91,11 @@ class Clear:
 def clear_uid(uid: str) -> str:
     """Give the UID as it stands in the clear: itself, or a surrogate where that cannot stand there.
 
-    At most 64 characters of ISO 8859-1 can, the last of them not NUL, which is what UIDs are padded
-    with (PS3.5 6.2). The length bounds the size of an object. The surrogate is a UUID-derived UID
-    (PS3.5 B.2) made of the UID's SHA-256; the UID itself is sealed.
+    At most 64 digits and dots can (PS3.5 9.1): what a faulty writer puts there may be a name.
+    The length bounds the size of an object. The surrogate is a UUID-derived UID (PS3.5 B.2) made of
+    the UID's SHA-256; the UID itself is sealed.
     """
-    fits = len(uid) <= _LONGEST_UID and all(ord(character) < 256 for character in uid)
-    if fits and not uid.endswith("\0"):
+    if _UID.fullmatch(uid):
         return uid
     digest = hashlib.sha256(uid.encode("utf-8", "surrogatepass")).digest()
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"
