@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import structlog
 
-from codec import CodecError, Predictor, encode_frame
+from codec import CodecError, Predictor
 from dicom.attributes import read_attributes
 from dicom.cut import Cut, NeedMore, cut
 from service.errors import Altered, DataFault, StoreFault, Undecodable
@@ -21,8 +21,9 @@ from service.failpoints import failpoint
 from service.head import FIRST_LOOK, Head
 from service.home import Home
 from service.keys import KeyStore
+from service.multi_frame import encode_frames
 from service.records import ObjectFacts, Received
-from service.sealing.frames import Words, frame_words, hints
+from service.sealing.frames import frame_words, hints
 from service.sealing.header import FrameShape
 from service.sealing.parts import Buffer
 from service.sealing.reader import ObjectReader
@@ -205,15 +206,11 @@ def verify(
 
 
 def _streams(content: Content, predictor: Predictor, distance: int) -> Iterator[FrameStream]:
-    """Code the frames, each but every ``distance``-th with the one before it as reference."""
     layout, pixels = content.cut.layout, content.cut.pixels
     if layout is None or pixels is None:
         raise DataFault("frames of a dataset that has none")
-    shape, told = FrameShape.of(layout), hints(layout)
+    shape = FrameShape.of(layout)
     end = pixels[0] + layout.frames * layout.frame_bytes
-    previous: tuple[Words, ...] = ()
-    for number, frame in enumerate(ranges(content.dataset, layout.frame_bytes, pixels[0], end)):
-        words = frame_words(frame, shape)
-        references = previous if number % distance else ()
-        yield FrameStream(encode_frame(words, predictor, told, references), bool(references))
-        previous = (words,)
+    stored = ranges(content.dataset, layout.frame_bytes, pixels[0], end)
+    words = (frame_words(frame, shape) for frame in stored)
+    yield from encode_frames(words, predictor, hints(layout), distance)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from codec import encode_frame
-from service import encode
+from service import encode, multi_frame
 from service.encode import Codec
 from service.errors import IndexFault, Undecodable
 from service.home import Home
@@ -87,7 +87,7 @@ def _failing_coder(*_: object) -> bytes:
 def test_frames_that_do_not_decode_to_what_came_are_an_alarm_and_stored_the_general_way(
     coder: Callable[..., bytes], home: Home, codec: Codec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encode, "encode_frame", coder)
+    monkeypatch.setattr(multi_frame, "encode_frame", coder)
     take(home, dataset())
     drain(home, codec)
     revision = only(home)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec import Predictor, encode_frame
+from codec import Predictor
 from dicom.attributes import read_attributes
 from dicom.cut import cut
 from models import registry
+from service.multi_frame import encode_frames
 from service.records import Received
 from service.sealing.clear import element
 from service.sealing.frames import frame_words, hints
 from service.sealing.header import FrameShape
 from service.sealing.reader import ObjectReader
 from service.sealing.source import ranges
-from service.sealing.writer import Content, EncodedFrames, FrameStream, Sealing, write_object
+from service.sealing.writer import Content, EncodedFrames, Sealing, write_object
 from tests.vault.helpers import FixedKeys, reception
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -89,17 +90,11 @@ def coded(content: Content, predictor: Predictor, distance: int = 3) -> EncodedF
     assert layout is not None
     assert pixels is not None
     shape = FrameShape.of(layout)
-    frames = list(ranges(content.dataset, shape.frame_bytes, pixels[0]))
-
-    def streams() -> Iterator[FrameStream]:
-        for number in range(shape.frames):
-            before = range(max(0, number - 1), number) if number % distance else range(0)
-            references = [frame_words(frames[other], shape) for other in before]
-            words = frame_words(frames[number], shape)
-            stream = encode_frame(words, predictor, hints(layout), references)
-            yield FrameStream(stream, bool(references))
-
-    return EncodedFrames(streams(), predictor.digest)
+    end = pixels[0] + shape.frames * shape.frame_bytes
+    stored = ranges(content.dataset, shape.frame_bytes, pixels[0], end)
+    frames = (frame_words(frame, shape) for frame in stored)
+    streams = encode_frames(frames, predictor, hints(layout), distance)
+    return EncodedFrames(streams, predictor.digest)
 
 
 def fixed_random(seed: bytes) -> Callable[[int], bytes]:
