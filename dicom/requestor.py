@@ -9,13 +9,18 @@ from dicom.archive import Node
 from dicom.association import (
     AssociateRequest,
     Association,
+    AssociationFault,
+    Command,
+    CommandField,
     ConnectionLost,
     ProposedContext,
     RoleSelection,
     request_association,
 )
-from dicom.contexts import user_information
+from dicom.contexts import UNCOMPRESSED_LITTLE, user_information
 from dicom.session import ServerOptions
+from dicom.sop_classes import VERIFICATION
+from dicom.status import Status
 
 
 def associate(
@@ -38,3 +43,28 @@ def associate(
         raise ConnectionLost("the node is to be reached over TLS, which is not set up here")
     secure = partial(options.security.connect, node)
     return request_association(node.host, node.port, request, options.timeouts, secure)
+
+
+def verify(node: Node, options: ServerOptions) -> None:
+    """Ask a node for a C-ECHO (PS3.4 Annex A).
+
+    Raises:
+        AssociationFault: it could not be reached, or did not answer with Success.
+    """
+    proposed = ProposedContext(1, VERIFICATION, UNCOMPRESSED_LITTLE)
+    association = associate(node, (proposed,), options)
+    try:
+        if proposed.context_id not in association.contexts:
+            raise AssociationFault("it does not take part in Verification")
+        request = Command(
+            CommandField.C_ECHO,
+            message_id=association.next_message_id(),
+            affected_sop_class_uid=VERIFICATION,
+        )
+        response = association.exchange(proposed.context_id, request)
+        if response.status != Status.SUCCESS:
+            raise AssociationFault(f"it answered a C-ECHO with 0x{response.status or 0:04X}")
+        association.release()
+    except AssociationFault as fault:
+        association.abort(fault)
+        raise
