@@ -14,6 +14,7 @@ from service.cli import (
     backup,
     bench,
     correct,
+    doctor,
     delete,
     erase,
     export,
@@ -70,6 +71,7 @@ app.command()(ls.ls)
 app.command()(find.find)
 app.command()(show.show)
 app.command()(audit.audit)
+app.command()(doctor.doctor)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command("rebuild-index")(rebuild.rebuild_index)
