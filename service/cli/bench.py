@@ -39,3 +39,28 @@ def codec(
 
     rows = bench_codec(BenchOptions(folder, json, stack, peers, runs, progress))
     console.print(pooled_table(rows))
+
+
+@app.command()
+def growth(
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw to this PNG, SVG or PDF file.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the points here.")] = None,
+    largest: Annotated[int, typer.Option(help="Rows of the largest frame.", min=64)] = 4096,
+    frames: Annotated[int, typer.Option(help="Most frames of one object.", min=1)] = 1000,
+) -> None:
+    """Code made images of growing size and number: does time grow linearly?"""
+    from service.bench.growth import GrowthOptions, bench_growth, write_json
+    from service.bench.growth_plot import growth_table, plot_growth
+
+    def progress(what: str) -> None:
+        if errors.is_terminal:
+            errors.print(what, markup=False)
+
+    points = bench_growth(GrowthOptions(largest, frames, progress))
+    if json is not None:
+        write_json(points, json)
+    if plot is not None:
+        plot_growth(points, plot)
+    console.print(growth_table(points))
