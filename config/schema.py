@@ -71,6 +71,7 @@ class Tls(Section):
     certificate: Path | None
     key_file: Path | None
     authorities: Path | None
+    revoked: Path | None
     require_client_certificate: bool
     port: Port
     plain: bool

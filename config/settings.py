@@ -39,6 +39,7 @@ _PATHS: Final = (
     ("tls", "certificate"),
     ("tls", "key_file"),
     ("tls", "authorities"),
+    ("tls", "revoked"),
     ("receive", "journal_path"),
     ("keys", "passphrase_file"),
     ("keys", "key_file"),
