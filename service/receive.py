@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -23,7 +24,9 @@ from service.failpoints import failpoint
 from service.head import Head
 from service.home import Home
 from service.index import Added, Index
+from service.index.hiding import NOTHING
 from service.records import ID_BYTES, Received
+from service.rejection import take_in
 from service.resend import restore_lost
 from service.sealing.journal import JournalWriter, remove_entry
 from service.sequence import utc_now
@@ -173,7 +176,8 @@ class Reception:
 
     def _index(self, received: Received, attributes: Dataset) -> Added:
         try:
-            added = add(self._home.index, received, attributes)
+            indexed = partial(add, self._home.index, received, attributes)
+            added = take_in(self._home, received, self._head.taken, indexed)
         except Exception:
             self._withdraw(received.entry_id)
             raise
@@ -183,6 +187,8 @@ class Reception:
             entry = received.entry_id.hex()
             quarantined = added.quarantined
             _log.warning("flagged", entry=entry, quarantined=quarantined, mismatch=mismatch)
+        if added.past != NOTHING:
+            _log.warning("deleted or rejected before", entry=received.entry_id.hex())
         if added.duplicate:
             try:
                 restore_lost(self._home, added.revision_id, received)

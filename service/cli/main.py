@@ -27,6 +27,7 @@ from service.cli import (
     nodes,
     quarantine,
     rebuild,
+    rejections,
     replicate,
     serve,
     show,
@@ -86,6 +87,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(correct.app, name="correct")
 app.add_typer(hold.app, name="hold")
+app.add_typer(rejections.app, name="rejections")
 app.add_typer(keys.app, name="keys")
 keys.app.command("erase")(erase.erase)
 app.add_typer(trail.app, name="trail")

@@ -86,6 +86,21 @@ class Deletions:
             rows = doomed.by_row(connection, revisions)
             return doomed.covered(connection, rows, "nothing of that is there")
 
+    def covering_instances(self, instances: Iterable[tuple[str, str]]) -> Covered:
+        """Say what a deletion of instances would cover, by Study and SOP Instance UID.
+
+        Raises:
+            Unknown: none of them is there, or not deleted already.
+        """
+        studies = {instance: study for study, instance in instances}
+        with self._database.read() as connection:
+            rows = [
+                row
+                for row in doomed.of_uids(connection, studies)
+                if row.study_uid == studies[row.sop_instance_uid]
+            ]
+            return doomed.covered(connection, rows, "nothing of that is there")
+
     def enter(self, revisions: Sequence[Doomed], author: Author, due: int) -> int:
         """Mark revisions as deleted: they are hidden from now on. Gives the deletion's number.
 

@@ -56,6 +56,11 @@ def of_instances(connection: Connection, instances: Iterable[int]) -> list[AnyRo
     return _facts(connection, Revision.instance_id, instances)
 
 
+def of_uids(connection: Connection, uids: Iterable[str]) -> list[AnyRow]:
+    """Give every revision of instances, by SOP Instance UID."""
+    return _facts(connection, Instance.sop_instance_uid, uids)
+
+
 def by_row(connection: Connection, revisions: Iterable[int]) -> list[AnyRow]:
     """Give revisions by their rows."""
     return _facts(connection, Revision.id, revisions)

@@ -71,7 +71,7 @@ class Past:
     rejected: bool
     """Whether a rejection note hides it now, or what comes of it."""
     refused: bool
-    """Whether no more of it is accepted, once it was received."""
+    """Whether no more of it is accepted, once it was received; a note itself may come again."""
 
 
 NOTHING: Final = Past(0, False, False, False)
@@ -103,7 +103,9 @@ _PAST: Final = select(
     _DELETED.label("number"),
     _MARKED.label("deleted"),
     _NAMED.exists().label("rejected"),
-    _NAMED.where(Rejection.code.in_(REFUSED)).exists().label("refused"),
+    _NAMED.where(Rejection.code.in_(REFUSED), Rejection.sop_instance_uid != bindparam("uid"))
+    .exists()
+    .label("refused"),
 )
 
 

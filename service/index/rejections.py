@@ -85,18 +85,25 @@ class Rejections:
         """
         at = utc_now() if author.at is None else author.at
         with self._database.write() as connection:
+            decided.enter(connection, author.at, "rejection")
             known = select(Rejection.id).where(Rejection.entry_id == note.entry_id)
             number = connection.scalar(known)
             if number is not None:
                 return number
-            decided.enter(connection, author.at, "rejection")
             number = _insert(connection, note, author, at)
             if note.hides:
                 refresh(connection, _instances(connection, number))
             details = {"rejection": number, "code": note.code, "by": author.by}
-            counted = details | {"hides": note.hides, "instances": len(note.instances)}
-            trail.append(connection, "rejected", counted)
+            told = {"note": note.sop_instance_uid, "hides": note.hides}
+            instances = [instance for _, instance in note.instances]
+            trail.append(connection, "rejected", details | told | {"instances": instances})
         return number
+
+    def knows(self, entry_id: bytes) -> bool:
+        """Whether the note of a reception was taken in."""
+        known = select(Rejection.id).where(Rejection.entry_id == entry_id)
+        with self._database.read() as connection:
+            return connection.scalar(known) is not None
 
     def revoke(self, rejection: int, author: Author) -> None:
         """Take a rejection note's effect back.

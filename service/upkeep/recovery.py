@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from pydicom.dataset import Dataset
 
 from dicom.attributes import read_attributes
 from service.errors import DataFault, JournalFault, Unknown
 from service.files import write_atomically
 from service.head import Head
 from service.home import Home
-from service.index import RevisionFacts
+from service.index import Added, RevisionFacts
 from service.processes import at
 from service.receive import add
 from service.records import Received
+from service.rejection import take_in
 from service.resend import restore_lost
 from service.sealing.journal import JournalReader, entry_ids, entry_path, remove_entry, sweep
 from service.sequence import utc_now
@@ -122,12 +122,12 @@ def _go_on_behind_the_last(home: Home, decisions: Sequence[Decision]) -> None:
 
 def _take_in(home: Home, decisions: Sequence[Decision], recovered: Recovered) -> None:
     """Take in what the index lacks, entries and decisions, in the order they came."""
-    known = home.index.decisions.known()
+    known, noted = home.index.decisions.known(), {one.sequence for one in decisions}
     unknown = deque(one for one in decisions if one.sequence not in known)
     for entry in sorted(_unindexed(home, recovered), key=lambda entry: entry.received.sequence):
         while unknown and unknown[0].sequence < entry.received.sequence:
             _repeat(home, unknown.popleft(), recovered)
-        recovered.indexed += _adopt(home, entry)
+        recovered.indexed += _adopt(home, entry, is_noted=entry.received.sequence in noted)
     for decision in unknown:
         _repeat(home, decision, recovered)
 
@@ -155,9 +155,13 @@ def _remove_interrupted(home: Home) -> int:
 
 
 def _unindexed(home: Home, recovered: Recovered) -> Iterator[_Entry]:
-    """Open the journal entries without a row; those of archived instances go."""
+    """Open the journal entries without a row; those of archived and of purged instances go."""
+    purged = home.index.deletions.purged_entries()
     for entry_id in entry_ids(home.journal):
         try:
+            if entry_id in purged:
+                remove_entry(home.journal, entry_id)
+                continue
             if not _is_settled(home, entry_id, recovered):
                 yield _open(home, entry_id)
         except (DataFault, JournalFault) as fault:
@@ -184,7 +188,7 @@ def _is_archived(home: Home, revision: RevisionFacts) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     received: Received
-    attributes: Dataset
+    head: memoryview
 
 
 def _open(home: Home, entry_id: bytes) -> _Entry:
@@ -193,14 +197,22 @@ def _open(home: Home, entry_id: bytes) -> _Entry:
         head = Head(received.transfer_syntax)
         for chunk in entry.chunks():
             head.write(chunk)
-    return _Entry(received, read_attributes(head.taken, received.transfer_syntax))
+    return _Entry(received, head.taken)
 
 
-def _adopt(home: Home, entry: _Entry) -> bool:
-    """Index an entry; give whether it is a new revision. A duplicate's entry is removed."""
+def _adopt(home: Home, entry: _Entry, *, is_noted: bool) -> bool:
+    """Index an entry; give whether it is a new revision. A duplicate's entry is removed.
+
+    A rejection note has its effect, unless a sealed note of that waits to be taken in.
+    """
     received = entry.received
+    attributes = read_attributes(entry.head, received.transfer_syntax)
     home.sequence.seed(received.sequence)
-    added = add(home.index, received, entry.attributes, acknowledged=True)
+
+    def indexed() -> Added:
+        return add(home.index, received, attributes, acknowledged=True)
+
+    added = indexed() if is_noted else take_in(home, received, entry.head, indexed)
     if added.duplicate:
         restore_lost(home, added.revision_id, received)
         remove_entry(home.journal, received.entry_id)
