@@ -130,11 +130,8 @@ class KeyStore:
             failpoint("key.activated")
             return self._reread().active
 
-    def retire(self, key_id: bytes, backups: KeyringBackups | None = None) -> list[Path]:
+    def retire(self, key_id: bytes, backups: KeyringBackups | None = None) -> None:
         """Destroy a key. That nothing needs it any more is for the caller to have counted.
-
-        Returns:
-            The versions among the backups that still hold the key, or may.
 
         Raises:
             KeyNeeded: it is the active key.
@@ -144,10 +141,12 @@ class KeyStore:
             sealed = self._save(self._reread().retired(key_id), self._root)
             failpoint("key.retired")
             self._reread()
-            if backups is None:
-                return []
-            self._keep(backups, sealed)
-            return list(backups.holding(key_id, self._root))
+            if backups is not None:
+                self._keep(backups, sealed)
+
+    def holding(self, key_id: bytes, backups: KeyringBackups) -> list[Path]:
+        """Name the versions among the backups that hold a key, or may: each costs an opening."""
+        return list(backups.holding(key_id, self._root))
 
     def rewrap(self, root: RootSecret, backups: KeyringBackups | None = None) -> None:
         """Seal the keyring by another root secret. Old copies stay open to the old one."""

@@ -162,9 +162,9 @@ def retire(home: Home, name: str, backups: KeyringBackups | None = None) -> Reti
         _require_unused(home, key.key_id, _rows(home, key.key_id))
         # The anchor is no file that could hold a key up: it is written anew at any time.
         drop_anchor(home.index.trail, home.keys, home.settings.store.path)
-        held = home.keys.retire(key.key_id, backups)
+        home.keys.retire(key.key_id, backups)
     home.index.trail.append("key retired", {"key": key.key_id.hex()})
-    return Retired(key, held)
+    return Retired(key, [] if backups is None else home.keys.holding(key.key_id, backups))
 
 
 def _require_unused(home: Home, key_id: bytes, uses: Iterable[Use]) -> None:

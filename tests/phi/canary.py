@@ -26,10 +26,11 @@ WITH_NUL = "1.2.999.424242.4\0KANARIE"
 WITH_NAME = "Kanarienvogel.1933"
 CHARSET = "ISO KANARIE 7"
 
-PERSON = (NAME, PATIENT_ID, ACCESSION, REFERRING, COMMENT, PRIVATE, CHARSET, WITH_NAME)
+PERSON = (NAME, PATIENT_ID, ACCESSION, REFERRING, COMMENT, PRIVATE, CHARSET)
 """What is nowhere but in the index and behind a seal. (A birth date alone is too short to tell.)"""
-UIDS = (STUDY, SERIES, INSTANCE, WITH_NUL.partition("\0")[0])
-"""What is in no log either; SOP Instance UIDs stand in the clear part of objects."""
+UIDS = (STUDY, SERIES, INSTANCE, WITH_NAME, WITH_NUL.partition("\0")[0])
+"""What is in no log either. Verbs name instances by them, and SOP Instance UIDs that are some stand
+in the clear part of objects."""
 
 
 def image(instance: str = INSTANCE, size: int = 24) -> Dataset:
@@ -75,10 +76,9 @@ def faulty() -> Iterator[bytes]:
     yield whole.replace(b"PN", b"SQ", 1)
     yield whole + b"\x10\0\x10\0PN\xff\xff" + NAME.encode()
     yield NAME.encode() * 50
-    nothing = image("")
-    nothing.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.2")
-    nothing.StudyInstanceUID = nothing.SeriesInstanceUID = UID("")
-    yield encoded(nothing)
+    homeless = image(f"{INSTANCE}.2")
+    del homeless.StudyInstanceUID, homeless.SeriesInstanceUID
+    yield encoded(homeless)
 
 
 def found(places: Iterable[Path], wanted: Iterable[str]) -> set[tuple[str, str]]:
