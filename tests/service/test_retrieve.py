@@ -134,14 +134,14 @@ def test_the_facade_finds_selects_and_corrects(home: Home, codec: Codec) -> None
 
 def test_nodes_and_rights_count_at_once_and_strangers_stay_outside(home: Home) -> None:
     with ServiceArchive(home) as archive:
-        assert not archive.admits(PEER)
+        assert not archive.admits(PEER, None)
         home.index.nodes.add(Node("MODALITY", "127.0.0.1", 104, frozenset({Right.STORE})))
-        assert archive.admits(PEER)
+        assert archive.admits(PEER, None)
         assert archive.permits(PEER, Right.STORE)
         assert not archive.permits(PEER, Right.RETRIEVE)
     opened_up = {"service": {"open_to_unknown_peers": True}}
     with Home.open(home.path, opened_up) as open_home, ServiceArchive(open_home) as archive:
         stranger = Peer("STRANGER", "RADIOLITH", "127.0.0.1")
-        assert archive.admits(stranger)
+        assert archive.admits(stranger, None)
         assert archive.permits(stranger, Right.QUERY)
         assert not archive.permits(PEER, Right.QUERY)
