@@ -143,7 +143,12 @@ class _Receiver:
         )
         with self._lock:
             self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # Python's word for no more threads to be had
+            _LOGGER.error("cannot serve a connection: %s", error)
+            self._forget(transport, thread)
+            transport.shut_down()
 
     def _run(self, transport: Transport, address: str) -> None:
         try:
@@ -151,9 +156,12 @@ class _Receiver:
         except AssociationFault as fault:
             _LOGGER.info("association from %s ended: %s", address, fault)
         finally:
-            self._half_open.remove(transport)
-            with self._lock:
-                self._threads.discard(threading.current_thread())
+            self._forget(transport, threading.current_thread())
+
+    def _forget(self, transport: Transport, thread: threading.Thread) -> None:
+        self._half_open.remove(transport)
+        with self._lock:
+            self._threads.discard(thread)
 
     def _establish(self, transport: Transport, address: str) -> None:
         admission = Admission(self._archive, self._options, self._slots, transport, address)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -212,3 +213,19 @@ def test_the_longest_pdu_is_taken_and_none_longer() -> None:
         peer.send_pdv(1, 0, bytes(limit - 6))
         peer.send_pdv(1, 0, bytes(limit - 5))
         assert peer.read()[:1] == b"\x07"
+
+
+def test_a_process_that_gets_no_more_threads_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "association":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with serving(MemoryArchive()) as served:
+        with monkeypatch.context() as patch, RawPeer(served.port) as peer:
+            patch.setattr(threading.Thread, "start", refuse)
+            with suppress(OSError):
+                assert peer.associate(VERIFICATION) == b""
+        assert associates(served, "RAW")
