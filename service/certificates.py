@@ -43,6 +43,19 @@ def is_named(certificate: bytes, name: str) -> bool:
     return parsed.subject == x509.Name.from_rfc4514_string(name)
 
 
+def revocations_end(path: Path) -> datetime:
+    """Say until when the first revocation list of a PEM file holds, in UTC.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it holds no revocation list, or one without an end.
+    """
+    end = x509.load_pem_x509_crl(path.read_bytes()).next_update_utc
+    if end is None:
+        raise ValueError("a revocation list without an end")
+    return end
+
+
 def ends(path: Path) -> datetime:
     """Say until when the first certificate of a PEM file is valid, in UTC.
 

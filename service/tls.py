@@ -42,7 +42,8 @@ class Tls:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.tls
-        files = settings.tls.certificate, settings.tls.key_file, settings.tls.authorities
+        tls = settings.tls
+        files = tls.certificate, tls.key_file, tls.authorities, tls.revoked
         named = [path for path in files if path is not None]
         self._server = _Renewed(named, self._server_context)
         self._client = _Renewed(named, self._client_context)
@@ -101,6 +102,9 @@ class Tls:
         context.load_cert_chain(settings.certificate, settings.key_file, password=_no_password)
         if settings.authorities is not None:
             context.load_verify_locations(settings.authorities)
+        if settings.revoked is not None:
+            context.load_verify_locations(settings.revoked)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
         return context
 
 

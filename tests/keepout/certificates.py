@@ -73,6 +73,23 @@ class Authority:
         pair.key.chmod(0o600)
         return pair
 
+    def revoke(self, *pairs: Pair, days: int = 100) -> Path:
+        """Write the list of revoked certificates, which holds for so many days."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._name)
+            .last_update(now - timedelta(days=1))
+            .next_update(now + timedelta(days=days))
+        )
+        for pair in pairs:
+            parsed = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+            revoked = x509.RevokedCertificateBuilder().serial_number(parsed.serial_number)
+            builder = builder.add_revoked_certificate(revoked.revocation_date(now).build())
+        path = self._folder / "revoked.pem"
+        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        return path
+
 
 def _name(common_name: str) -> x509.Name:
     return x509.Name(

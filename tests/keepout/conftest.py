@@ -97,6 +97,7 @@ def fortress(
         f'tls.certificate = "{own.certificate}"',
         f'tls.key_file = "{own.key}"',
         f'tls.authorities = "{authority.file}"',
+        f'tls.revoked = "{authority.revoke()}"',
         f"tls.port = {tls_port}",
         f"tls.plain = {str(plain).lower()}",
         "service.shutdown_grace_s = 50",  # a worker of a busy machine may still be starting

@@ -123,6 +123,8 @@ def test_weak_nodes_are_named(examined: Examine) -> None:
 def test_certificates_that_end(examined: Examine, tmp_path: Path, days: int, found: str) -> None:
     pair = Authority(tmp_path / "pki2", "other").issue("short", days=days)
     assert examined(tls={"certificate": pair.certificate, "key_file": pair.key}) == {found}
+    listed = Authority(tmp_path / "pki3", "third").revoke(days=days)
+    assert examined(tls={"revoked": listed}) == {found}
 
 
 def test_files_that_others_may_read(examined: Examine, sound: Settings, tmp_path: Path) -> None:

@@ -142,6 +142,16 @@ def test_a_renewed_certificate_counts_without_a_restart(guarded: Fortress) -> No
     assert "TLS files cannot be used; those read last stay in use" in guarded.log
 
 
+def test_a_revoked_certificate_is_refused_without_a_restart(guarded: Fortress) -> None:
+    lost = guarded.authority.issue("LOST")
+    options = guarded.secured(lost)
+    guarded.archive.run("nodes", "add", "LOST", "127.0.0.1", "104")
+    assert guarded.echo(*options, title="LOST")
+    guarded.authority.revoke(lost)
+    assert not guarded.echo(*options, title="LOST")
+    assert guarded.echo(*guarded.secured(guarded.pair("CT1")))
+
+
 def test_a_handshake_that_never_ends_is_ended(tmp_path: Path, peer_tool: FindTool) -> None:
     with fortress(tmp_path, peer_tool, "receive.acse_timeout_s = 1.0", plain=False) as served:
         served.archive.run("nodes", "add", "CT1", "127.0.0.1", "104")

@@ -68,19 +68,21 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 
 def _certificates(settings: Settings) -> Iterator[Finding]:
-    for name, path in (
-        ("tls.certificate", settings.tls.certificate),
-        ("tls.authorities", settings.tls.authorities),
+    tls = settings.tls
+    for name, path, end in (
+        ("tls.certificate", tls.certificate, certificates.ends),
+        ("tls.authorities", tls.authorities, certificates.ends),
+        ("tls.revoked", tls.revoked, certificates.revocations_end),
     ):
         if path is not None:
-            yield from _certificate(name, path)
+            yield from _certificate(name, path, end)
 
 
-def _certificate(name: str, path: Path) -> Iterator[Finding]:
+def _certificate(name: str, path: Path, ends: Callable[[Path], datetime]) -> Iterator[Finding]:
     try:
-        end = certificates.ends(path)
+        end = ends(path)
     except (OSError, ValueError):
-        yield Finding("certificate-unreadable", f"{name} holds no certificate", "put one there")
+        yield Finding("certificate-unreadable", f"{name} holds none", "put one there")
         return
     left = end - datetime.now(UTC)
     if left < timedelta(0):
