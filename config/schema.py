@@ -228,6 +228,14 @@ class Deletion(Section):
     poll_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class Scrub(Section):
+    """How the objects are verified again and again while the archive serves."""
+
+    days: Annotated[float, Field(ge=0, le=36500, allow_inf_nan=False)]
+    max_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    max_bytes_per_s: Amount
+
+
 class Rejection(Section):
     """What rejection notes (IHE RAD IOCM) do."""
 

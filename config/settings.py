@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     commitment: schema.Commitment
     duplicates: schema.Duplicates
     deletion: schema.Deletion
+    scrub: schema.Scrub
     rejection: schema.Rejection
     log: schema.Log
 

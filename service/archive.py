@@ -28,6 +28,7 @@ from service.errors import Fault, rendering
 from service.home import Home
 from service.receive import COMMENT_LENGTH, Origin, Reception
 from service.retrieve import Retriever
+from service.upkeep.alarm import alarmed
 
 
 class ServiceArchive:
@@ -92,7 +93,12 @@ class ServiceArchive:
         self, instance: StoredInstance, transfer_syntax: str | None = None
     ) -> Iterator[memoryview]:
         """Lend the dataset, verified: as received, or transcoded by a worker."""
-        with _as_dimse(), self._retriever.read(int(instance.handle), transfer_syntax) as dataset:
+        number = int(instance.handle)
+        with (
+            _as_dimse(),
+            alarmed(self._home, number, transfer_syntax),
+            self._retriever.read(number, transfer_syntax) as dataset,
+        ):
             yield dataset
 
     def coerce(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from service.cli.options import Json, opened
-from service.cli.output import print_json, print_table
+from service.cli.output import moment, print_json, print_table
 from service.cli.select import matches, query
 
 if TYPE_CHECKING:
@@ -30,13 +30,16 @@ def ls(
     study: Annotated[str, typer.Argument(help="Study Instance UID.")] = "",
     series: Annotated[str, typer.Argument(help="Series Instance UID.")] = "",
     instances: Annotated[
-        bool, typer.Option("--instances", help="Every stored revision, with its size.")
+        bool,
+        typer.Option(
+            "--instances", help="Every stored revision: its size, when it was last verified."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
     """List studies, the series of a study, or the instances of a series."""
     with opened(context) as home:
-        rows = _stored(home) if instances else _level(home, study, series)
+        rows = _stored(home, json=json) if instances else _level(home, study, series)
     if json:
         print_json(rows)
     else:
@@ -56,7 +59,7 @@ def _level(home: Home, study: str, series: str) -> list[dict[str, object]]:
     return [{column: _text(item.get(column)) for column in columns} for item in found]
 
 
-def _stored(home: Home) -> list[dict[str, object]]:
+def _stored(home: Home, *, json: bool) -> list[dict[str, object]]:
     return [
         {
             "revision_id": facts.servable.revision_id,
@@ -68,6 +71,8 @@ def _stored(home: Home) -> list[dict[str, object]]:
             "size": facts.size,
             "coding": facts.coding,
             "key_id": facts.key_id,
+            "verified_at": facts.verified_at if json else moment(facts.verified_at),
+            "damage": facts.damage,
         }
         for facts in home.index.revisions.all()
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,6 +13,9 @@ from service.errors import Unknown
 
 if TYPE_CHECKING:
     from service.index import RevisionFacts
+
+
+TIMES: Final = ("received_at", "sealed_at", "verified_at")
 
 
 def show(
@@ -30,7 +33,7 @@ def show(
         return
     for facts in revisions:
         told = _flat(facts)
-        times = {name: moment(told[name]) for name in ("received_at", "sealed_at")}  # type: ignore[arg-type]
+        times = {name: moment(told[name]) for name in TIMES}  # type: ignore[arg-type]
         print_facts(told | times)
         console.print()
 

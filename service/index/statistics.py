@@ -28,6 +28,10 @@ class Statistics:
     """Revisions whose command named another SOP Instance or Class UID than their dataset."""
     ambiguous_studies: int
     """Studies whose Study Instance UID another patient has too."""
+    damaged: int
+    """Revisions that were found damaged when they were last read."""
+    oldest_verification: int | None
+    """When the object was verified that has waited longest, microseconds since 1970 UTC."""
     journal: int
     objects: int
     received_bytes: int
@@ -56,6 +60,8 @@ def statistics(database: Database) -> Statistics:
         _count(Revision).where(waiting),
         _count(Revision).where(mismatch),
         _count(Study).where(Study.ambiguous),
+        _count(Revision).where(Revision.damage.is_not(None)),
+        select(func.min(Revision.verified_at)),
         _count(Revision).where(Revision.state == "journalled"),
         _count(StoredObject),
         received,
@@ -63,7 +69,7 @@ def statistics(database: Database) -> Statistics:
     ]
     with database.read() as connection:
         row = connection.execute(select(*(count.scalar_subquery() for count in counts))).one()
-    return Statistics(*(int(value) for value in row))
+    return Statistics(*(None if value is None else int(value) for value in row))  # type: ignore[arg-type]
 
 
 def _count(table: type[Any]) -> Any:

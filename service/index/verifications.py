@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from service.index import trail
 from service.index.database import Database
 from service.index.pages import pages
-from service.index.tables import Revision, StoredObject
+from service.index.tables import Instance, Revision, StoredObject
 from service.sequence import utc_now
 
 _IS_DAMAGED: Final[ColumnElement[bool]] = Revision.damage.is_not(None)
@@ -58,7 +58,7 @@ class Verifications:
                     .values(verified_at=utc_now(), damage=None)
                 )
 
-    def damaged(self, revision_id: int, kind: str) -> bool:
+    def damaged(self, revision_id: int, kind: str, found_by: str) -> bool:
         """Say what was found wrong with a revision just now, with a trail entry where it is news.
 
         Returns:
@@ -66,9 +66,14 @@ class Verifications:
         """
         with self._database.write() as connection:
             row = connection.execute(
-                select(Revision.entry_id, Revision.damage, Revision.verified_at).where(
-                    Revision.id == revision_id
+                select(
+                    Instance.sop_instance_uid,
+                    Revision.entry_id,
+                    Revision.damage,
+                    Revision.verified_at,
                 )
+                .join(Instance, Instance.id == Revision.instance_id)
+                .where(Revision.id == revision_id)
             ).one_or_none()
             if row is None:
                 return False
@@ -80,7 +85,8 @@ class Verifications:
             )
             if row.damage == kind:
                 return False
-            trail.append(connection, "damaged", {"entry": row.entry_id.hex(), "kind": kind})
+            names = {"sop_instance_uid": row.sop_instance_uid, "entry": row.entry_id.hex()}
+            trail.append(connection, "damaged", names | {"kind": kind, "found_by": found_by})
             return True
 
     def summary(self) -> Verified:

@@ -1,12 +1,14 @@
 """The housekeeper: delivers storage commitment reports nobody waits for online, and purges.
 
-What is deleted goes when its grace period is over (:mod:`service.upkeep.deletion`).
+What is deleted goes when its grace period is over (:mod:`service.upkeep.deletion`). The trail's
+head is anchored (:mod:`service.upkeep.anchoring`), and in a thread of its own every object is
+verified again and again (:mod:`service.upkeep.scrub`).
 """
 
 from __future__ import annotations
 
 import time
-from threading import Event
+from threading import Event, Thread
 from typing import Final
 
 import structlog
@@ -20,6 +22,7 @@ from service.errors import Fault
 from service.home import Home
 from service.options import server_options
 from service.processes.lifeline import follow
+from service.upkeep.anchoring import ANCHOR_S, Anchoring
 from service.upkeep.deletion import purge_due
 
 POLL_S: Final = 1.0
@@ -32,10 +35,18 @@ _log = structlog.get_logger()
 
 def keep_house(settings: Settings, end: int) -> None:
     """Keep house until the lifeline ``end`` says to stop."""
+    # It brings the codec's tables, which no other fork of the supervisor needs.
+    from service.upkeep.scrub import Scrubber
+
     stop = follow(end)
     with Home(settings) as home:
         home.keys.open()
+        threads = [Thread(target=Scrubber(home).run, args=[stop], name="scrub")]
+        for thread in threads:
+            thread.start()
         Housekeeper(home, server_options(settings)).run(stop)
+        for thread in threads:
+            thread.join()
 
 
 class Housekeeper:
@@ -49,7 +60,8 @@ class Housekeeper:
         self._head_start_s = head_start_s
         self._commitments = Commitments(home)
         self._seen: dict[tuple[str, str], float] = {}
-        self._next_purge = 0.0
+        self._next_purge = self._next_anchor = 0.0
+        self._anchoring = Anchoring(home)
 
     def run(self, stop: Event) -> None:
         """Work until asked to stop."""
@@ -57,6 +69,7 @@ class Housekeeper:
             try:
                 self.work()
                 self.purge()
+                self.anchor()
             except Fault as fault:
                 _log.error("house not kept", exc_info=fault)
 
@@ -76,6 +89,12 @@ class Housekeeper:
         if time.monotonic() >= self._next_purge:
             self._next_purge = time.monotonic() + self._home.settings.deletion.poll_s
             purge_due(self._home)
+
+    def anchor(self) -> None:
+        """Anchor the trail's head, once a minute."""
+        if time.monotonic() >= self._next_anchor:
+            self._next_anchor = time.monotonic() + ANCHOR_S
+            self._anchoring.work()
 
     def _deliver(self, commitment: Commitment) -> bool:
         ae_title = commitment.peer.calling_ae

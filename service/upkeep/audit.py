@@ -2,9 +2,9 @@
 
 Every revision is read and decoded (:mod:`service.upkeep.examine`); where everything is looked at,
 the index is made anew from what was sealed and compared row by row (:mod:`service.upkeep.replay`),
-and what no row names, or only the trail knows, is told. It names what is wrong, and changes
-nothing. A service may run at the same time: what it moved between two looks is looked at again
-before it counts as a fault.
+and what no row names, or only the trail knows, is told. It names what is wrong, notes when each
+sound object was verified, and changes nothing else. A service may run at the same time: what it
+moved between two looks is looked at again before it counts as a fault.
 
 For the command: :func:`audit`.
 """
@@ -23,13 +23,15 @@ from service import errors
 from service.errors import DataFault, StoreFault, Unknown
 from service.home import Home
 from service.index import RevisionFacts, Unlike
+from service.index.pages import PAGE
 from service.sealing.journal import entry_ids, entry_path
 from service.sealing.note import note_ids, read_note
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
 from service.upkeep.anchor import ANCHOR
 from service.upkeep.crosscheck import cross_check
-from service.upkeep.examine import AuditFault, Examiner, Kind, kind_of
+from service.upkeep.examine import AuditFault, Examiner
+from service.upkeep.kinds import Kind, kind_of
 from service.upkeep.ledger import Ledger
 from service.upkeep.replay import Replay, replaying
 
@@ -102,6 +104,7 @@ class _Audit:
         self._audited = Audited()
         self._ledger = Ledger(home.index.trail)
         self._examiner = Examiner(home, self._ledger, predictors)
+        self._sound: list[int] = []
         self._last = 0
         """The row that was examined last."""
 
@@ -112,6 +115,7 @@ class _Audit:
             for revision in self._revisions(progress):
                 if random.random() < self._scope.sample:  # noqa: S311 - a sample, not a secret
                     self._examine(revision)
+        self._note(None)
         self._audited.faults += self._notes()
         return self._audited
 
@@ -141,7 +145,16 @@ class _Audit:
             return  # Purged meanwhile.
         if examined.fault is not None:
             self._audited.faults.append(examined.fault)
+        elif revision.servable.object_id is not None:
+            self._note(revision.servable.revision_id)
         self._audited.checked += 1
+
+    def _note(self, revision_id: int | None) -> None:
+        """Note that objects were verified just now, many at a time; None for those left."""
+        self._sound += [] if revision_id is None else [revision_id]
+        if self._sound and (revision_id is None or len(self._sound) >= PAGE):
+            self._home.index.verifications.sound(self._sound)
+            self._sound.clear()
 
     def _rows(self, replay: Replay) -> Iterator[AuditFault]:
         """Name rows that do not follow from what is sealed; what came in meanwhile is no fault."""

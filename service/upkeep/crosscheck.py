@@ -14,7 +14,8 @@ from service.home import KEYRING, Home
 from service.index.trail import Break
 from service.keys import Keyring, KeyState
 from service.upkeep.anchor import ANCHOR, against, read_anchor
-from service.upkeep.examine import AuditFault, Kind, kind_of
+from service.upkeep.examine import AuditFault
+from service.upkeep.kinds import Kind, kind_of
 from service.upkeep.ledger import Ledger
 
 INDEX: Final = "index"

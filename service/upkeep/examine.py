@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 import structlog
@@ -25,45 +24,10 @@ from service.index.tables import ARCHIVED
 from service.records import ObjectFacts, Received
 from service.sealing.journal import JournalReader, entry_path
 from service.sealing.reader import NO_PREDICTORS, ObjectReader
+from service.upkeep.kinds import Kind, kind_of
 from service.upkeep.ledger import Ledger
 
 _log = structlog.get_logger()
-
-
-class Kind(Enum):
-    """The closed list of what can be wrong."""
-
-    MISSING = "missing"
-    """A row names an object or a journal entry that is not there, or that the disk withholds."""
-    ORPHANED = "orphaned"
-    """An object or journal entry that no row names, or a file that is neither."""
-    TRUNCATED = "truncated"
-    ALTERED = "altered"
-    """Bytes are not those that were sealed; the detail says in which part, or which frame."""
-    SWAPPED = "swapped"
-    """A part stands where another belongs, or comes from another object."""
-    WRONG_INSTANCE = "wrong-instance"
-    """A sound object, but not the one that its name or its row says."""
-    WRONG_KEY = "wrong-key"
-    UNDECODABLE = "undecodable"
-    STALE = "stale"
-    """Sound, but the trail knows of a later state: it was set back."""
-    ROW_MISMATCH = "row-mismatch"
-    """A row says otherwise than what is sealed, or than what the trail has of it."""
-    TRAIL_BROKEN = "trail-broken"
-    """The trail's hash chain does not hold."""
-
-
-_KINDS: Final[Mapping[type[DataFault], Kind]] = {
-    errors.Missing: Kind.MISSING,
-    errors.Truncated: Kind.TRUNCATED,
-    errors.Altered: Kind.ALTERED,
-    errors.Swapped: Kind.SWAPPED,
-    errors.WrongInstance: Kind.WRONG_INSTANCE,
-    errors.WrongKey: Kind.WRONG_KEY,
-    errors.Undecodable: Kind.UNDECODABLE,
-    errors.Unknown: Kind.ROW_MISMATCH,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +63,7 @@ class Examiner:
 
     Args:
         home: the archive.
-        ledger: what its trail says.
+        ledger: what its trail says; None to leave that out.
         predictors: ``models.registry.all_models()``, where objects are decoded in this process.
         pieces: how objects are decoded.
     """
@@ -107,7 +71,7 @@ class Examiner:
     def __init__(
         self,
         home: Home,
-        ledger: Ledger,
+        ledger: Ledger | None = None,
         predictors: Mapping[bytes, Predictor] = NO_PREDICTORS,
         pieces: Pieces = ObjectReader.pieces,
     ) -> None:
@@ -169,7 +133,7 @@ class Examiner:
         found: tuple[Kind, str] | None,
     ) -> Examined:
         """Add what the index or the trail has against a sound object or entry."""
-        if said := self._ledger.stale(revision.servable):
+        if self._ledger is not None and (said := self._ledger.stale(revision.servable)):
             found = Kind.STALE, said
         if found is None:
             differing = self._differing(revision.servable.revision_id, received, attributes)
@@ -186,12 +150,6 @@ class Examiner:
         except Exception as fault:  # noqa: BLE001 - as service.receive.add: a fault of ours
             _log.critical("attributes not compared", revision=number, exc_info=fault)
             return self._home.index.revisions.differing(number, received, Dataset())
-
-
-def kind_of(fault: DataFault) -> Kind:
-    """Name what a fault says of the file that it was raised for."""
-    listed = (_KINDS[kind] for kind in type(fault).__mro__ if kind in _KINDS)
-    return next(listed, Kind.UNDECODABLE)
 
 
 def named(revision: RevisionFacts, kind: Kind, detail: str) -> AuditFault:

@@ -10,7 +10,7 @@ from service.index import RevisionFacts
 from service.sealing.clear import read_clear
 from service.sealing.parts import HEADER_BYTES
 from service.upkeep.anchor import ANCHOR
-from service.upkeep.examine import Kind
+from service.upkeep.kinds import Kind
 from tests.integrity.victim import Victim, put
 
 NAMED = frozenset(

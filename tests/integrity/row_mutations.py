@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from service.upkeep.examine import Kind
+from service.upkeep.kinds import Kind
 from tests.integrity.mutations import Harm, Mutation, of
 from tests.integrity.victim import Victim
 

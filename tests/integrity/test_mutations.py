@@ -19,7 +19,7 @@ from service.errors import Fault
 from service.home import Home, root_secret
 from service.keys import KeyStore
 from service.upkeep.audit import AuditFault, audit
-from service.upkeep.examine import Kind
+from service.upkeep.kinds import Kind
 from tests.integrity import victim as victims
 from tests.integrity.mutations import FILES, Harm, flipped
 from tests.integrity.row_mutations import ROWS
