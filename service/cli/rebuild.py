@@ -23,6 +23,7 @@ def rebuild_index(context: typer.Context, json: Json = False) -> int:
     else:
         print_facts(
             {
+                "from the replica": rebuilt.refilled.objects,
                 "objects": rebuilt.objects,
                 "journal entries": rebuilt.entries,
                 "quarantined": rebuilt.quarantined,

@@ -1,9 +1,9 @@
 """Backup and restore of everything but objects and journal, which are files of their own.
 
-A backup is a folder: the sealed keyring, the settings, the index as a sealed snapshot (nodes, trail
-and corrections are in it, and all that ``rebuild-index`` makes), and a manifest with the trail's
-head, which a trail that was cut short is compared with. The root secret is not in it: without it,
-a backup opens to nobody.
+A backup is a folder: the sealed keyring, the settings, the index as a sealed snapshot (nodes and
+trail are in it, and all that ``rebuild-index`` makes), the sealed notes of decisions, and a
+manifest with the trail's head, which a trail that was cut short is compared with. The root secret
+is not in it: without it, a backup opens to nobody.
 
 For the command: :func:`backup`, :func:`restore`.
 """
@@ -22,13 +22,24 @@ from typing import Any, Final
 from sqlalchemy import make_url
 
 from config.settings import FILE_NAME, load
-from service.errors import Altered, Conflict, IoFault, Missing
+from service.errors import Altered, Busy, Conflict, IoFault, Missing
 from service.files import make_folder, sync_folder, write_atomically
-from service.home import INDEX, KEYRING, Home, Overrides, index_url, root_secret, serving
+from service.home import (
+    INDEX,
+    KEYRING,
+    NOTES,
+    Home,
+    Overrides,
+    index_url,
+    notes_folder,
+    root_secret,
+    serving,
+)
 from service.index import snapshot
 from service.keys import KeyStore
 from service.sealing.snapshot import open_snapshot, seal_snapshot
 from service.sequence import utc_now
+from service.store.notes import LocalNotes
 
 MANIFEST: Final = "manifest.json"
 SNAPSHOT: Final = "index.snapshot"
@@ -61,11 +72,12 @@ def backup(home: Home, folder: Path) -> BackedUp:
     """Back up into a new folder; a service may run.
 
     Raises:
-        Conflict: there is a backup in the folder already.
+        Conflict: there is a backup in the folder already, or something else.
+        Busy: the keyring was changed meanwhile; what was written is no backup.
         Fault, OSError: something cannot be read or written.
     """
-    if (folder / MANIFEST).exists():
-        raise Conflict(f"{folder} holds a backup already")
+    if folder.exists() and any(folder.iterdir()):
+        raise Conflict(f"{folder} is not empty")
     make_folder(folder)
     home.keys.backup(folder / KEYRING)
     settings = home.path / FILE_NAME
@@ -76,7 +88,14 @@ def backup(home: Home, folder: Path) -> BackedUp:
         # Under the keys of the backup itself: the archive's may be rotated meanwhile.
         keys = KeyStore(folder / KEYRING, root_secret(home.settings))
         _snapshot(keys, source, folder / SNAPSHOT)
-    files = tuple(name for name in (KEYRING, FILE_NAME, SNAPSHOT) if (folder / name).exists())
+    _copy_notes(LocalNotes(home.notes), LocalNotes(folder / NOTES))
+    if KeyStore(folder / KEYRING, root_secret(home.settings)).keyring != home.keys.keyring:
+        raise Busy("the keyring was changed meanwhile: back up again, into another folder")
+    files = tuple(
+        str(path.relative_to(folder))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    )
     manifest = {
         "format": _FORMAT,
         "made_at": utc_now(),
@@ -92,8 +111,8 @@ def backup(home: Home, folder: Path) -> BackedUp:
 def restore(folder: Path, home: Path, overrides: Overrides | None = None) -> Restored:
     """Put a backup into an archive's folder that has neither keyring nor index.
 
-    Objects and journal are put back beside it, as they are. ``rebuild-index`` then brings in what
-    came after the backup, and keeps its nodes and trail.
+    Objects and journal are put back beside it, as they are. ``rebuild-index`` then brings back what
+    the replica has of them, brings in what came after the backup, and keeps its nodes and trail.
 
     Raises:
         Missing: no backup in the folder.
@@ -116,9 +135,16 @@ def restore(folder: Path, home: Path, overrides: Overrides | None = None) -> Res
         if SNAPSHOT in manifest["files"] and target is not None:
             _restore_index(keys, folder / SNAPSHOT, target)
         keys.backup(home / KEYRING)
+        _copy_notes(LocalNotes(folder / NOTES), LocalNotes(notes_folder(settings)))
     for made in (settings.store.path, settings.receive.journal_path):
         make_folder(made)
     return Restored(tuple(manifest["files"]), int(manifest["made_at"]))
+
+
+def _copy_notes(source: LocalNotes, target: LocalNotes) -> None:
+    """Copy the sealed notes that the target has not; after the index, which then knows no more."""
+    for note_id in set(source.ids()) - set(target.ids()):
+        target.write(note_id, source.read(note_id))
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:

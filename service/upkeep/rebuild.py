@@ -22,7 +22,7 @@ from sqlalchemy import make_url
 
 from config.settings import Settings, load
 from dicom.attributes import read_attributes
-from service.errors import Conflict, DataFault
+from service.errors import Conflict, DataFault, IoFault
 from service.failpoints import failpoint
 from service.files import make_folder, sync_folder
 from service.head import Head
@@ -43,8 +43,10 @@ from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
 from service.store import LocalStore, ObjectStore
+from service.store.replica import Replica
 from service.upkeep.anchor import drop_anchor
 from service.upkeep.decisions import Decision, purged_entries, read_decisions
+from service.upkeep.refill import Refill, Refilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Rebuilt:
     start, or by ``radiolith purge``."""
     renumbered: int = 0
     """Revisions whose number is not the sealed one: an earlier revision is lost."""
+    refilled: Refilled = field(default_factory=Refilled)
+    """What the store had lost, and got back from the replica before."""
     faults: list[NotIndexed] = field(default_factory=list)
     carried: bool = False
     """Whether nodes, commitments and trail of the old index could be kept."""
@@ -137,6 +141,7 @@ def _anchor(target: Path, settings: Settings) -> None:
 
 class _Rebuild:
     def __init__(self, settings: Settings, index: Index) -> None:
+        self._settings = settings
         self._index = index
         self._keys = KeyStore(settings.home / KEYRING, root_secret(settings))
         self._store: ObjectStore = LocalStore(settings.store.path)
@@ -146,6 +151,7 @@ class _Rebuild:
 
     def run(self, progress: Progress) -> Rebuilt:
         make_folder(self._journal)
+        self._refill()
         read = read_decisions(self._keys, self._notes, self._miss)
         purged = purged_entries(read)
         found = sorted([*self._objects(), *self._entries()])
@@ -172,6 +178,14 @@ class _Rebuild:
             elif place.object_id:
                 self._index.deletions.found(deletion, place.object_id)
         self._rebuilt.purged = len(left)
+
+    def _refill(self) -> None:
+        """Bring back what only the replica has: without it, the index would lack instances."""
+        if self._settings.replica.is_set:
+            queue = self._index.replication
+            replica = Replica(self._settings.replica, self._settings.store.path, queue)
+            refill = Refill(self._store, self._notes, self._keys, self._fault)
+            self._rebuilt.refilled = refill.run(replica)
 
     def _decide(self, decisions: deque[Decision], before: float) -> None:
         """Repeat what was decided before a reception."""
@@ -243,7 +257,7 @@ class _Rebuild:
             reader = ObjectReader(file, self._keys, object_id)
             return reader.received, reader.facts, _head(reader), reader.header.revision
 
-    def _fault(self, name: str, fault: DataFault) -> None:
+    def _fault(self, name: str, fault: DataFault | IoFault) -> None:
         self._rebuilt.faults.append(NotIndexed(name, type(fault).__name__, str(fault)))
 
 

@@ -17,13 +17,14 @@ from typing import Final
 import structlog
 
 from codec import Predictor
-from service.errors import DataFault, Fault, StoreFault
+from service.errors import DataFault, Fault, Missing, StoreFault
 from service.home import Home
 from service.index import RevisionFacts
 from service.index.replication import Kind
 from service.sealing.note import note_ids
 from service.store import ObjectStore
 from service.store.notes import LocalNotes, NoteStore
+from service.upkeep.anchor import ANCHOR, drop_anchor, read_anchor
 from service.upkeep.replication import catch_up
 from service.upkeep.sound import note_fault, object_fault, verify
 
@@ -105,7 +106,19 @@ class _Repair:
                 self._object(revision, revision.servable.object_id)
                 progress(self._repaired.checked, total)
         self._repaired.strays = self._strays()
+        self._anchor()
         return self._repaired
+
+    def _anchor(self) -> None:
+        """Anchor the trail again, where the anchor was lost with the store."""
+        home, store = self._home, self._home.settings.store.path
+        try:
+            read_anchor(home.keys, store)
+        except Missing as fault:
+            drop_anchor(home.index.trail, home.keys, store)
+            self._tell(ANCHOR, fault, "store")
+        except DataFault:
+            return  # One that is there and wrong is for the audit to tell: it may be evidence.
 
     def _object(self, revision: RevisionFacts, object_id: bytes) -> None:
         keys, objects = self._home.keys, self._replica.objects
