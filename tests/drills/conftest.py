@@ -106,7 +106,7 @@ def site(tmp_path: Path, replica_settings: str, monkeypatch: pytest.MonkeyPatch)
     home.mkdir()
     (home / FILE_NAME).write_text(settings)
     init(home)
-    root_key = shutil.copy(home / ROOT_KEY, tmp_path / "safe.key")
+    root_key = Path(shutil.copy(home / ROOT_KEY, tmp_path / "safe.key"))
     return Site(home, root_key, tmp_path / "backup", keyrings, settings)
 
 
