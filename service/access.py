@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 import structlog
 
@@ -14,6 +15,9 @@ from service.index import Index
 
 ANY_NODE = "*"
 """Stands for every node among a node's move destinations."""
+
+_LONGEST_NAME: Final = 64
+"""Characters of a username that the trail takes: one that is only claimed may have 64 KiB."""
 
 _log = structlog.get_logger()
 
@@ -48,6 +52,8 @@ class Access:
                 address=peer.address,
                 reason=objection,
             )
+        elif identity is not None and identity.username:
+            self._record(peer, identity)
         return objection is None
 
     def permits(self, peer: Peer, right: Right) -> bool:
@@ -62,6 +68,16 @@ class Access:
             return self._is_open
         allowed = node.destinations or (node.ae_title,)
         return destination.ae_title in allowed or ANY_NODE in allowed
+
+    def _record(self, peer: Peer, identity: UserIdentity) -> None:
+        """Leave the trail entry of who a peer said that uses it (PS3.15 B.4, B.5)."""
+        details = {
+            "peer": peer.calling_ae,
+            "address": peer.address,
+            "user": identity.username[:_LONGEST_NAME],
+            "proven": identity.kind == IdentityType.USERNAME_AND_PASSCODE,
+        }
+        self._index.trail.append("user authentication", details)
 
     def _objection(self, node: Node | None, peer: Peer) -> str | None:
         if node is None:

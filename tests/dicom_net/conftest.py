@@ -34,10 +34,13 @@ class Served:
 
 @contextmanager
 def serving(archive: MemoryArchive, options: ServerOptions = OPTIONS) -> Iterator[Served]:
+    """Serve an archive, over TLS where the options have it."""
     with bind("127.0.0.1", 0) as listener:
         stop = threading.Event()
+        listeners = [Listener(listener, is_secure=options.security is not None)]
         server = threading.Thread(
-            target=serve_associations, args=([Listener(listener)], archive, options, stop)
+            target=serve_associations,
+            args=(listeners, archive, options, stop),
         )
         server.start()
 

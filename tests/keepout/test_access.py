@@ -14,6 +14,7 @@ from service.access import Access, calls_from_its_place, network
 from service.certificates import is_named, normal
 from service.demo.scratch import unused_port
 from service.home import Home, init
+from service.index.trail import Entry
 from tests.keepout.certificates import Authority
 from tests.keepout.conftest import Fortress
 
@@ -142,8 +143,14 @@ def test_users_prove_themselves(home: Home) -> None:
     assert proven(CT1, 2, "bruno", b"battery staple")
     assert not proven(CT1, 2, "bruno", b"wrong")
     assert not proven(CT1, 2, "nobody", b"wrong")
+    said = [(entry.details["user"], entry.details["proven"]) for entry in authentications(home)]
+    assert said == [("amelie", True), ("anyone", False), ("bruno", True)]
     home.index.users.remove("amelie")
     assert not proven(guarded, 2, "amelie", b"correct horse")
+
+
+def authentications(home: Home) -> list[Entry]:
+    return [one for one in home.index.trail.entries() if one.event == "user authentication"]
 
 
 @pytest.mark.interop
