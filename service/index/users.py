@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from hashlib import sha256
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
@@ -35,11 +37,17 @@ class Users:
     def add(self, username: str, passcode: bytes) -> None:
         """Add a user, or change the passcode of the one of that name."""
         salt = secrets.token_bytes(_BYTES)
-        values = {"username": username, "salt": salt, "hash": _scrypt(salt).derive(passcode)}
+        values = {
+            "username": username,
+            "salt": salt,
+            "log2_n": LOG2_N,
+            "hash": _scrypt(salt).derive(passcode),
+        }
         with self._database.write() as connection:
             connection.execute(delete(KnownUser).where(KnownUser.username == username))
-            connection.execute(insert(KnownUser).values(**values, log2_n=LOG2_N))
-            trail.append(connection, "user added", {"username": username})
+            connection.execute(insert(KnownUser).values(**values))
+            told = {"username": username, "verifier": _verifier(values)}
+            trail.append(connection, "user added", told)
 
     def remove(self, username: str) -> None:
         """Forget a user.
@@ -52,6 +60,14 @@ class Users:
             if gone.rowcount != 1:
                 raise Unknown(f"no user is called {username}")
             trail.append(connection, "user removed", {"username": username})
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        """Give all users as the trail's entries name them: by name, with a digest of the rest."""
+        with self._database.read() as connection:
+            return {
+                row.username: {"username": row.username, "verifier": _verifier(row._asdict())}
+                for row in connection.execute(select(KnownUser.__table__))
+            }
 
     def list(self) -> list[str]:
         """Give all usernames in order."""
@@ -75,6 +91,11 @@ class Users:
             except InvalidKey:
                 return False
         return row is not None
+
+
+def _verifier(row: Mapping[str, Any]) -> str:
+    """Digest what a passcode is compared with, so that the trail can tell when it was replaced."""
+    return sha256(b"%b%d|%b" % (row["salt"], row["log2_n"], row["hash"])).hexdigest()
 
 
 def _scrypt(salt: bytes, log2_n: int = LOG2_N) -> Scrypt:

@@ -6,7 +6,7 @@ Each of them is sound by itself when it is an older copy of itself. The others r
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from service.errors import DataFault, StoreFault
@@ -40,7 +40,8 @@ def cross_check(home: Home, ledger: Ledger) -> Iterator[AuditFault]:
         yield _trail_fault(found)
     yield from _anchor(home)
     yield from _keyring(home, ledger)
-    yield from _nodes(home, ledger)
+    yield from _edited("nodes", home.index.nodes.rows, ledger, ledger.nodes)
+    yield from _edited("users", home.index.users.rows, ledger, ledger.users)
 
 
 def _trail_fault(found: Break) -> AuditFault:
@@ -98,16 +99,18 @@ def _stale(detail: str) -> AuditFault:
     return AuditFault("", KEYRING, Kind.STALE.value, f"{detail}: an older keyring")
 
 
-def _nodes(home: Home, ledger: Ledger) -> Iterator[AuditFault]:
-    """Compare the nodes with what the trail says each was last given."""
-    rows = home.index.nodes.rows()
+def _edited(
+    table: str, look: Callable[[], Rows], ledger: Ledger, told: Rows
+) -> Iterator[AuditFault]:
+    """Compare nodes or users with what the trail says each was last given."""
+    rows = look()
     ledger.follow()
-    names = [name for name in rows | ledger.nodes if _is_edited(name, rows, ledger.nodes)]
-    now = home.index.nodes.rows()
+    names = [name for name in {*rows, *told} if _is_edited(name, rows, told)]
+    now = look()
     for name in names:
         if now.get(name) == rows.get(name):
             detail = "not as the trail has it"
-            yield AuditFault("", f"nodes/{name}", Kind.ROW_MISMATCH.value, detail)
+            yield AuditFault("", f"{table}/{name}", Kind.ROW_MISMATCH.value, detail)
 
 
 def _is_edited(name: str, rows: Rows, told: Rows) -> bool:

@@ -29,6 +29,8 @@ class Ledger:
         """Archive keys that the trail names, the latest last: ``active`` or ``retired``."""
         self.nodes: dict[str, Mapping[str, Any]] = {}
         """AE titles of nodes, with the values that each was last given."""
+        self.users: dict[str, Mapping[str, Any]] = {}
+        """Usernames, likewise."""
         self._objects: dict[bytes, bytes] = {}
         self._entries: dict[bytes, bytes] = {}
         self.follow()
@@ -74,6 +76,10 @@ class Ledger:
                 self.nodes[str(details.get("ae_title"))] = details
             case "node removed":
                 self.nodes.pop(str(details.get("ae_title")), None)
+            case "user added":
+                self.users[str(details.get("username"))] = details
+            case "user removed":
+                self.users.pop(str(details.get("username")), None)
 
     def _store(self, entry_id: bytes, details: Mapping[str, Any]) -> None:
         self.stored[entry_id] = str(details.get("sop_instance_uid", ""))
