@@ -30,6 +30,7 @@ from service.keys.memory import shield
 from service.processes.at import At
 from service.processes.decode import decoder
 from service.processes.decode_server import DecodeServer
+from service.processes.warm import warm
 from service.sealing.journal import JournalReader, entry_path, remove_entry
 
 DECODE_THREADS: Final = 2
@@ -43,11 +44,15 @@ _log = structlog.get_logger()
 def load_codec() -> Codec:
     """Load the models, after they have shown on golden vectors that they compute exactly here.
 
+    Every compiled loop has run then: none is compiled while work waits.
+
     Raises:
         Exception: as the self-test raises it; this machine must not encode or decode.
     """
     models.registry.self_test()
-    return Codec(models.registry.default(), models.registry.all_models())
+    codec = Codec(models.registry.default(), models.registry.all_models())
+    warm(codec)
+    return codec
 
 
 class Worker:
