@@ -164,7 +164,7 @@ def list_(context: typer.Context, json: Json = False) -> None:
     if json:
         print_json(nodes)
         return
-    columns = ["AE title", "host", "port", "may", "calls from", "moves to", "proves itself by"]
+    columns = ["AE title", "address", "may", "calls from", "moves to", "proves itself by"]
     print_table([*columns, "coerced"], map(_row, nodes))
 
 
@@ -231,16 +231,19 @@ def _tell(node: Node, json: bool) -> None:
         console.print(f"{node.ae_title} at {node.host}:{node.port}", markup=False)
 
 
+def _short(certificate: str) -> str:
+    return certificate if "=" in certificate else f"{certificate[:16]}…"
+
+
 def _row(node: Node) -> list[object]:
     proofs = [
         *(["TLS"] if node.tls else []),
-        *([node.certificate] if node.certificate else []),
+        *([_short(node.certificate)] if node.certificate else []),
         *(f"user {name}" for name in node.users),
     ]
     return [
         node.ae_title,
-        node.host,
-        str(node.port),
+        f"{node.host}:{node.port}",
         " ".join(sorted(right.value for right in node.rights)),
         "anywhere" if node.sources == ANYWHERE else " ".join(node.sources or ("its host",)),
         " ".join(node.destinations or ("itself",)),
