@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
@@ -114,6 +116,29 @@ def test_a_silent_peer_is_aborted_over_tls(options: ServerOptions, client: ssl.S
         peer.command(1, STORE)
         assert peer.read()[:1] == b"\x07"
         assert served.archive.something_aborted.wait(5)
+
+
+def test_no_bytes_hurt_a_port_of_tls(options: ServerOptions, client: ssl.SSLContext) -> None:
+    faults: list[object] = []
+    records = st.builds(
+        lambda kind, body: bytes((kind, 3, 3)) + len(body).to_bytes(2, "big") + body,
+        st.sampled_from([20, 21, 22, 23, 24]),
+        st.binary(max_size=200),
+    )
+
+    @given(st.lists(records | st.binary(max_size=60), max_size=4))
+    def send(parts: list[bytes]) -> None:
+        with RawPeer(served.port) as peer:
+            peer.send(b"".join(parts))
+
+    hasty = replace(options, timeouts=Timeouts(acse=5))
+    with serving(MemoryArchive(), hasty) as served:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("threading.excepthook", lambda hook: faults.append(hook.exc_value))
+            send()
+        with RawPeer(served.port, tls=client) as peer:
+            assert peer.associate(VERIFICATION)[:1] == b"\x02"
+    assert not faults
 
 
 def test_the_archive_is_told_how_the_peer_came(
