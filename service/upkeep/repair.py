@@ -190,7 +190,7 @@ class _Repair:
         return [one.hex() for one in strays if one not in again]
 
     def _tell(self, name: str, fault: Found, where: str) -> None:
-        _log.warning("repaired", object=name, kind=_kind(fault), source=where)
+        _log.info("repaired", object=name, kind=_kind(fault), source=where)
         self._home.index.trail.append(
             "repaired", {"object": name, "kind": _kind(fault), "where": where}
         )
