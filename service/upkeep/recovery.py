@@ -44,7 +44,7 @@ class Recovered:
     """What a start-up put right."""
 
     partial: int = 0
-    """Half-written journal entries and objects that were removed."""
+    """Half-written journal entries, notes and objects that were removed."""
     interrupted: int = 0
     """Objects that were published, but got no row: removed, their journal entries are there."""
     indexed: int = 0
@@ -69,7 +69,7 @@ def recover(home: Home) -> Recovered:
     """
     at.forget_all(home.run)
     recovered = Recovered(interrupted=_remove_interrupted(home))
-    recovered.partial = sweep(home.journal) + home.store.sweep()
+    recovered.partial = sweep(home.journal) + sweep(home.notes) + home.store.sweep()
     recovered.released = home.index.release_all()
     recovered.purged = finish_all(home).deletions
     decisions = _decisions(home)
