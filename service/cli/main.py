@@ -14,8 +14,8 @@ from service.cli import (
     backup,
     bench,
     correct,
-    doctor,
     delete,
+    doctor,
     erase,
     export,
     find,
@@ -25,6 +25,7 @@ from service.cli import (
     keys,
     ls,
     nodes,
+    orphans,
     quarantine,
     rebuild,
     rejections,
@@ -81,6 +82,7 @@ app.command()(delete.delete)
 app.command()(delete.undelete)
 app.command()(delete.purge)
 app.command()(delete.deletions)
+app.command()(orphans.orphans)
 app.command()(train.train)
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(users.app, name="users")

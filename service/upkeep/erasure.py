@@ -24,6 +24,7 @@ from service.sealing.clear import read_clear
 from service.sealing.journal import JournalReader, entry_ids, entry_path
 from service.sealing.note import note_ids, note_key, read_note, write_note
 from service.store.notes import LocalNotes
+from service.upkeep.anchor import drop_anchor
 from service.upkeep.deletion import Deletion
 
 _AT_ONCE: Final = 10_000
@@ -93,6 +94,7 @@ def erase(home: Home, name: str, author: Author, backups: KeyringBackups | None 
         _reseal_notes(home, key_id)
         with home.retiring():
             if not _is_needed(home, key_id):
+                drop_anchor(home.index.trail, home.keys, home.settings.store.path)
                 held = home.keys.retire(key_id, backups)
                 break
     else:

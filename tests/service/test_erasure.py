@@ -21,7 +21,7 @@ from service.upkeep.deletion import purge_due
 from service.upkeep.erasure import erase, losses
 from service.upkeep.rebuild import rebuild_index
 from service.upkeep.recovery import recover
-from tests.service.made import dataset, take
+from tests.service.made import dataset, rotate, take
 from tests.service.test_deletion import killed_at
 
 ADMIN = Author("admin", "the contract with that clinic ended")
@@ -36,7 +36,7 @@ def _fill(home: Home, codec: Codec) -> str:
     hold = Decisions(home).hold("instance", "1.1", ADMIN)
     Decisions(home).release(hold, ADMIN)
     old = home.keys.keyring.active.key_id.hex()
-    home.keys.rotate()
+    rotate(home)
     take(home, dataset("1.3"), "1.3")
     home.index.release_all()
     for waiting in home.index.claim("test", 9, 60):
