@@ -1,9 +1,9 @@
 """Structured logs on standard error, without patient data unless the administrator opens that.
 
 Nothing is searched for and blanked out: with ``log.phi`` off, only what is known to be harmless
-passes. Of our own records that is the event and the fields of :data:`HARMLESS`; of a library's
-records only where and how severe, since pydicom's warnings quote values and pynetdicom's debug
-records whole datasets; of exceptions the type and the place, and the message only where the
+passes. Of our own records that is the event and the fields of :data:`HARMLESS`, or the message where
+a package below ``service`` writes it; of a library's records only where and how severe, since
+pydicom's warnings quote values and pynetdicom's debug records whole datasets; of exceptions the type and the place, and the message only where the
 exception is ours (their messages are free of patient data by rule). Exceptions that nobody caught,
 in any thread, are logged in the same way instead of printed.
 """
@@ -121,6 +121,8 @@ def _held(name: str, value: object) -> object:
 
 def _withhold_message(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:
     record: logging.LogRecord = fields["_record"]
+    if record.name.split(".")[0] in _OURS:
+        return fields
     fields["event"] = "message of a library, withheld"
     fields["logger"] = f"{record.name} {record.module}:{record.lineno}"
     return fields
