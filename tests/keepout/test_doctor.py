@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +137,34 @@ def test_files_that_others_may_read(examined: Examine, sound: Settings, tmp_path
     (tmp_path / "home").chmod(0o755)
     (tmp_path / "home" / "radiolith.toml").chmod(0o644)
     assert examined() == {"secret-readable", "folder-readable", "file-readable"}
+
+
+def test_a_keyring_copy_that_goes_with_its_disk(examined: Examine, tmp_path: Path) -> None:
+    beside = tmp_path / "copies"
+    beside.mkdir()
+    assert examined(keys={"backup_path": beside}) == {"keyring-backup-beside"}
+
+
+def test_a_file_without_a_certificate(examined: Examine, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("no certificate")
+    for path in (tmp_path / "empty", tmp_path / "none"):
+        assert examined(tls={"authorities": path}) == {"certificate-unreadable"}
+
+
+def test_what_time_and_use_wear_out(examined: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert examined() == set()
+    monkeypatch.setattr("service.keys.limits.LONGEST_USE_S", 0)
+    assert examined() == {"key-worn"}
+
+
+def test_a_disk_nearly_full(
+    examined: Examine, sound: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined()
+    usage = shutil.disk_usage(tmp_path)._replace(total=1 << 40, free=1 << 35)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with Home(load(tmp_path / "home", sound)) as home:
+        assert {finding.about for finding in examine(home)} == {"store-nearly-full"}
 
 
 def test_a_root_key_beside_what_it_opens(tmp_path: Path) -> None:

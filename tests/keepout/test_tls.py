@@ -42,6 +42,7 @@ def test_every_profile_of_bcp_195_is_spoken(guarded: Fortress, profile: str) -> 
 def test_who_shows_no_certificate_is_refused(guarded: Fortress) -> None:
     refused = guarded.call("echoscu", "+tla", "-ic")
     assert refused.returncode != 0
+    assert "TLS handshake failed" in guarded.log
     assert guarded.echo(*guarded.secured(guarded.pair("CT1")))
 
 
