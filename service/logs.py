@@ -1,11 +1,12 @@
 """Structured logs on standard error, without patient data unless the administrator opens that.
 
 Nothing is searched for and blanked out: with ``log.phi`` off, only what is known to be harmless
-passes. Of our own records that is the event and the fields of :data:`HARMLESS`, or the message where
-a package below ``service`` writes it; of a library's records only where and how severe, since
-pydicom's warnings quote values and pynetdicom's debug records whole datasets; of exceptions the type and the place, and the message only where the
-exception is ours (their messages are free of patient data by rule). Exceptions that nobody caught,
-in any thread, are logged in the same way instead of printed.
+passes. Of our own records that is the event and the fields of :data:`HARMLESS`, or the message
+where a package below ``service`` writes it; of a library's records only where and how severe, since
+pydicom's warnings quote values and pynetdicom's debug records whole datasets; of exceptions the
+type and the place, and the message only where the exception is ours (their messages are free of
+patient data by rule). Exceptions that nobody caught, in any thread, are logged in the same way
+instead of printed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Fuzz the targets one after the other: ``make fuzz``, ``python -m tests.fuzz --help``.
 
 Each runs in a process of its own under atheris (libFuzzer), which mutates, follows coverage and
-watches time and memory; interesting cases gather under ``--work``, from where a later run goes on.
-Prints a line for each target: cases, seconds of CPU, and whether one failed; the failing case is
-beside the others. Ends with 1 if any failed.
+watches time and memory, or blind where coverage cannot be followed; interesting cases gather under
+``--work``, from where a later run goes on. Prints a line for each target: cases, seconds of CPU,
+and whether one failed; the failing case is beside the others. Ends with 1 if any failed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def fuzz(target: Target, work: Path, runs: int, seconds: int) -> tuple[int, floa
     before = _cpu_seconds()
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "tests.fuzz.one", target.name, ",".join(target.instrumented)),
+            *(sys.executable, "-m", *_program(target)),
             *(f"-{name}={value}" for name, value in flags.items()),
             str(folder),
         ],
@@ -61,6 +61,12 @@ def fuzz(target: Target, work: Path, runs: int, seconds: int) -> tuple[int, floa
     cases = _CASES.search(done.stdout)
     failure = "" if done.returncode == 0 else done.stdout[-3000:]
     return int(cases[1]) if cases else 0, _cpu_seconds() - before, failure
+
+
+def _program(target: Target) -> list[str]:
+    if target.instrumented:
+        return ["tests.fuzz.one", target.name, ",".join(target.instrumented)]
+    return ["tests.fuzz.blind", target.name]
 
 
 def _cpu_seconds() -> float:

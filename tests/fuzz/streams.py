@@ -74,6 +74,6 @@ def _frame_seeds() -> Iterator[bytes]:
 
 
 TARGETS = (
-    Target("general", _general, _general_seeds, ("tests",)),
-    Target("frame", _frame, _frame_seeds, ("tests",)),
+    Target("general", _general, _general_seeds, ()),
+    Target("frame", _frame, _frame_seeds, ()),
 )

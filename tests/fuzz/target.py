@@ -18,7 +18,7 @@ class Target:
     run: Callable[[bytes], object]
     seeds: Callable[[], Iterable[bytes]]
     instrumented: tuple[str, ...]
-    """Packages whose coverage leads the fuzzer. The codec's is not among them: instrumented, its
-    kernels do not compile."""
+    """Packages whose coverage leads the fuzzer. The codec's is not among them, since instrumented
+    its kernels do not compile: a target without any is fuzzed blind."""
     largest: int = 4096
     """Bytes of a case."""

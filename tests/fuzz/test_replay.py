@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.blind import mutated
 from tests.fuzz.target import Target
 from tests.fuzz.targets import ALL, saved
 
@@ -23,17 +24,6 @@ def test_saved_cases_do_not_fail(target: Target) -> None:
         target.run(case)
 
 
-def _mutated(case: bytes, draw: random.Random) -> bytes:
-    """Change some bytes, cut or repeat a piece: most of a structure stays, and is walked."""
-    data = bytearray(case)
-    for _ in range(draw.randint(1, 4)):
-        place = draw.randrange(len(data) + 1)
-        length = draw.choice((1, 1, 2, 4, 16))
-        new = draw.choice((draw.randbytes(length), b"\xff" * length, bytes(length), b""))
-        data[place : place + draw.choice((0, length))] = new
-    return bytes(data)
-
-
 @pytest.mark.parametrize("target", ALL.values(), ids=ALL)
 @settings(max_examples=1)
 @given(seed=st.integers(0, 2**32))
@@ -42,7 +32,7 @@ def test_cases_made_of_saved_ones_do_not_fail(target: Target, seed: int) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(_OF_EACH):
-            case = _mutated(draw.choice(cases), draw)
+            case = mutated(draw.choice(cases), draw)
             try:
                 target.run(case)
             except Exception as fault:
