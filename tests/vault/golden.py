@@ -125,7 +125,8 @@ def values(data: bytes, start: int, end: int, tag: int) -> Iterator[tuple[int, i
         yield from ((offset, min(offset + 32, end), "") for offset in range(start, end, 32))
         return
     header = PartHeader.unpack(data, start)
-    what = f"part: {PartType(header.type).name.lower()}, index {header.index}, count {header.count}"
+    kind = PartType(header.type).name.lower().replace("_", " ")
+    what = f"part: {kind}, index {header.index}, count {header.count}"
     yield start, start + 13, what
     yield start + 13, start + header.size - 16, "ciphertext"
     yield start + header.size - 16, start + header.size, "tag"
@@ -139,14 +140,14 @@ def write_entry() -> None:
     received = content.received
     with_start = {"calling_ae": received.calling_ae}
     writer = JournalWriter(GOLDEN, FixedKeys(), received.entry_id, with_start, draw)
-    writer.write(content.dataset)
+    writer.write(content.dataset[:])
     writer.finish(received)
 
 
 def main() -> None:
     for case in cases():
         case.path.write_bytes(seal_case(case))
-        case.dataset_path.write_bytes(case.content.dataset)
+        case.dataset_path.write_bytes(case.content.dataset[:])
     write_entry()
     key = archive_key(1)
     text = DOCUMENT.read_text("utf-8").split(MARK)[0]

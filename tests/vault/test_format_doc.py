@@ -157,7 +157,7 @@ def test_the_golden_journal_entry_of_version_1_opens() -> None:
 
 
 def test_the_page_names_every_part_type_and_the_version(document: str) -> None:
-    table = re.findall(r"(?m)^\| (\d) \| ([a-z ]+) \|", document.split("## Object\n")[0])
+    table = re.findall(r"(?m)^\| (\d+) \| ([a-z ]+) \|", document.split("## Object\n")[0])
     listed = {int(kind) for kind, what in table if " of " in what}
     assert listed == {int(kind) for kind in PartType}
     assert f"This is format version {FORMAT_VERSION}." in document
