@@ -1,13 +1,16 @@
 """What a worker answers decode requests with: a dataset as received, or transcoded.
 
-Here, and not in the receivers, run the decoders of compressed images: what they are fed comes from
-peers, and a fault in one of them may end a worker, never an association.
+Decoders of compressed images are fed by peers, and run neither in the receivers nor here, but each
+in a process of its own (:mod:`service.processes.transcoder`).
 """
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import BinaryIO
+
+from pydicom.uid import UID
 
 from dicom.transcode import TranscodeError, to_uncompressed
 from service.contents import Contents, Result, Use, read_entry, read_object
@@ -15,6 +18,7 @@ from service.encode import Codec
 from service.errors import Undecodable
 from service.home import Home
 from service.processes.decode_server import Decode, Place, Wanted
+from service.processes.transcoder import Transcoder
 
 
 def decoder(home: Home, codec: Codec) -> Decode:
@@ -28,11 +32,21 @@ def decoder(home: Home, codec: Codec) -> Decode:
         Fault: as reading an object or a journal entry raises.
     """
 
+    mine = threading.local()
+
+    def transcode(dataset: bytes, source: str, target: str) -> bytes:
+        if not UID(source).is_encapsulated:
+            return _rewrite(dataset, source, target)
+        if not hasattr(mine, "transcoder"):
+            mine.transcoder = Transcoder(home.settings)
+        transcoder: Transcoder = mine.transcoder
+        return transcoder.to_uncompressed(dataset, source, target)
+
     def decode(wanted: Wanted, out: BinaryIO) -> bytes:
         if wanted.transfer_syntax is None:
             return _read(home, codec, wanted, partial(_write, out))
         syntax, sha256, dataset = _read(home, codec, wanted, _take)
-        out.write(_transcode(dataset, syntax, wanted.transfer_syntax))
+        out.write(transcode(dataset, syntax, wanted.transfer_syntax))
         return sha256
 
     return decode
@@ -57,7 +71,7 @@ def _take(contents: Contents) -> tuple[str, bytes, bytes]:
     return received.transfer_syntax, received.sha256, b"".join(contents.pieces)
 
 
-def _transcode(dataset: bytes, source: str, target: str) -> bytes:
+def _rewrite(dataset: bytes, source: str, target: str) -> bytes:
     try:
         return to_uncompressed(dataset, source, target)
     except TranscodeError as fault:

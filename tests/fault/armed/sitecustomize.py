@@ -1,21 +1,27 @@
-"""Arms one failpoint in each process that has this folder on Python's path (see failing.py).
+"""What tests do to each process that has this folder on Python's path (see failing.py).
 
-Python imports a module of this name before anything else. The processes of a service inherit the
-environment that it reads, so that whichever comes to the step first acts; production has no such
-module.
+Python imports a module of this name before anything else; production has none. The processes of a
+service inherit the environment that it reads: which failpoint kills, and where is told which of the
+C library's calls are to fail, SQLite's included, by libfiu.
 """
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
 import signal
+import threading
+import time
 from pathlib import Path
 
 from service.failpoints import Step, arm
 
-VARIABLE = "ARMED_FAILPOINT"
+FAILPOINT = "ARMED_FAILPOINT"
+FAILING_CALLS = "FAILING_CALLS"
+CRASHING_IMAGE = "CRASHING_IMAGE"
+_LOOK_S = 0.05
 
 
 def _arrivals(path: Path) -> int:
@@ -41,11 +47,64 @@ def _arm(step: str, nth: int, kills: str, arrivals: Path) -> None:
     arm(reached)
 
 
+def _runs(module: bytes) -> bool:
+    return module in Path("/proc/self/cmdline").read_bytes().split(b"\0")
+
+
 def _is_worker() -> bool:
     """Whether this is one: a fresh interpreter, where all else of a service is forked."""
-    return b"service.processes.work" in Path("/proc/self/cmdline").read_bytes()
+    return _runs(b"service.processes.work")
 
 
-if VARIABLE in os.environ:
-    told = json.loads(os.environ[VARIABLE])
+def _crash_over(marked: bytes) -> None:
+    """Let the decoders read where no memory is, once they come to an image with that mark."""
+    from dicom import transcode
+
+    decode = transcode.to_uncompressed
+
+    def crash(dataset: bytes, source: str, target: str) -> bytes:
+        if marked in dataset:
+            ctypes.string_at(0)
+        return decode(dataset, source, target)
+
+    transcode.to_uncompressed = crash  # type: ignore[assignment]
+
+
+def _fail_calls(path: Path) -> None:
+    """Let calls fail as the file says at each moment, for as long as the process lives."""
+    fiu = ctypes.CDLL("libfiu.so.0")
+    fiu.fiu_enable_random.argtypes = (
+        ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_float,
+    )  # fmt: skip
+    active: dict[str, float] = {}
+    while True:
+        time.sleep(_LOOK_S)
+        try:
+            wanted = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue  # It is being written, or its reading is what fails.
+        if wanted["calls"] == active:
+            continue
+        for name in active:
+            fiu.fiu_disable(name.encode())
+        for name, probability in wanted["calls"].items():
+            fiu.fiu_enable_random(name.encode(), 1, wanted["errno"], 0, probability)
+        active = wanted["calls"]
+
+
+def _watch(path: Path) -> None:
+    threading.Thread(target=_fail_calls, args=(path,), daemon=True).start()
+
+
+if FAILPOINT in os.environ:
+    told = json.loads(os.environ[FAILPOINT])
     _arm(told["step"], told["nth"], told["kills"], Path(told["arrivals"]))
+if CRASHING_IMAGE in os.environ and _runs(b"service.processes.transcoder"):
+    _crash_over(os.environ[CRASHING_IMAGE].encode())
+if FAILING_CALLS in os.environ:
+    calls = Path(os.environ[FAILING_CALLS])
+    if _is_worker():
+        _watch(calls)
+    else:
+        # The supervisor itself must have no thread when it forks, and does no input or output.
+        os.register_at_fork(after_in_child=lambda: _watch(calls))
