@@ -51,7 +51,7 @@ def peer_tool() -> Callable[[str], str]:
         path = shutil.which(name, path=path_of_peers)
         if path is not None:
             return path
-        reason = f"{name} is not installed (Debian: apt-get install dcmtk orthanc)"
+        reason = f"{name} is not installed (Debian: apt-get install dcmtk orthanc strace fiu-utils)"
         if IN_CI:
             pytest.fail(reason)
         pytest.skip(reason)

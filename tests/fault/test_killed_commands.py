@@ -54,8 +54,8 @@ INIT: list[Case] = [("schema.upgraded", 1), *((step, nth) for nth in (1, 2) for 
 
 
 @pytest.fixture
-def victim(tmp_path: Path, peer_tool: Callable[[str], str]) -> Victim:
-    return Victim(tmp_path / "victim", peer_tool("storescu"))
+def victim(tmp_path: Path, storescu: str) -> Victim:
+    return Victim(tmp_path / "victim", storescu)
 
 
 @contextmanager
