@@ -33,7 +33,8 @@ from service.keys.sources import RootSecret
 from service.records import ID_BYTES
 
 _LOOK_AGAIN_S = 5.0
-"""Seconds between attempts to open a keyring that cannot be: each may cost a scrypt (0.2 s)."""
+"""Seconds between attempts to open a keyring that cannot be; as many more for each second that an
+attempt took. A scrypt takes 0.2 s, a Vault that does not answer 16 s, in which others wait."""
 
 _log = structlog.get_logger()
 
@@ -102,13 +103,15 @@ class KeyStore:
         _ = self.keyring
 
     def _follow(self, before: Keyring | None) -> Keyring:
+        begun = time.monotonic()
         try:
             return self._load()
         except (WrongSecret, KeyringFault) as fault:
             if before is None:
                 raise
             _log.critical("keyring changed and cannot be read, nothing is sealed", exc_info=fault)
-            self._look_again = time.monotonic() + _LOOK_AGAIN_S
+            ended = time.monotonic()
+            self._look_again = ended + _LOOK_AGAIN_S * (1 + ended - begun)
             return before.opening()
 
     def rotate(self, backups: KeyringBackups | None = None) -> ArchiveKey:
