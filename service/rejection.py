@@ -19,7 +19,7 @@ from dicom.rejection import (
     RETENTION_EXPIRED,
     read_rejection_note,
 )
-from service.errors import DataFault, Held, Unknown
+from service.errors import Conflict, DataFault, Held, Unknown
 from service.home import Home
 from service.index import Added, Author
 from service.index.rejections import Note
@@ -109,5 +109,5 @@ def _delete_expired(home: Home, note: Note, author: Author) -> None:
         Deletion(home).delete(covered.revisions, replace(author, at=None))
     except Unknown:
         _log.info("nothing of a rejection note to delete", entry=note.entry_id.hex())
-    except Held as fault:
-        _log.warning("expired but held", entry=note.entry_id.hex(), exc_info=fault)
+    except (Held, Conflict) as fault:
+        _log.warning("expired but not deleted", entry=note.entry_id.hex(), exc_info=fault)

@@ -19,7 +19,15 @@ from service.index.corrections import Author
 from service.index.database import Database
 from service.index.doomed import Covered, Doomed
 from service.index.hiding import MARKED, PURGED, PURGING, UNDONE
-from service.index.tables import DeletedRevision, Deletion, PurgedObject, TrailEntry
+from service.index.pages import pages
+from service.index.tables import (
+    DeletedRevision,
+    Deletion,
+    Patient,
+    PurgedObject,
+    Study,
+    TrailEntry,
+)
 from service.index.visibility import refresh
 from service.sequence import utc_now
 
@@ -106,6 +114,7 @@ class Deletions:
 
         Raises:
             Held: a hold covers one of them.
+            Conflict: corrections show studies under a patient who would have none of its own left.
         """
         at = utc_now() if author.at is None else author.at
         values = {"state": MARKED, "by": author.by, "at": at, "reason": author.reason, "due": due}
@@ -118,6 +127,7 @@ class Deletions:
             ).scalar_one()
             doomed.note_down(connection, number, revisions)
             refresh(connection, {row.instance_id for row in rows})
+            _require_hosts(connection, {row.patient_key for row in rows})
             doomed.tell(connection, "deleted", number, author)
         return number
 
@@ -250,6 +260,19 @@ class Deletions:
         )
         with self._database.read() as connection:
             return [Deleted(*row) for row in connection.execute(statement)]
+
+
+def _require_hosts(connection: Connection, patient_keys: Iterable[str]) -> None:
+    """Refuse to leave a patient with nothing but studies that corrections show there.
+
+    Once the patient's own are purged, nothing sealed would tell a rebuild who it was, and those
+    studies would be shown under another name.
+    """
+    own = select(Study.id).where(Study.patient_id == Patient.id).exists()
+    shown = select(Study.id).where(Study.shown_patient_id == Patient.id).exists()
+    for page in pages(patient_keys):
+        if connection.scalar(select(Patient.id).where(Patient.key.in_(page), ~own, shown)):
+            raise Conflict("corrections show other studies under this patient: undo them first")
 
 
 def _state(connection: Connection, deletion: int) -> str:

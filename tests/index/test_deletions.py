@@ -241,6 +241,21 @@ def test_a_patient_merged_into_one_whose_studies_are_gone_is_shown_again(index: 
     assert texts(found(index, "STUDY", PatientID=""), "PatientID") == ["P1"]
 
 
+def test_a_patient_under_whom_corrections_show_studies_keeps_one_of_its_own(index: Index) -> None:
+    add(index, SOPInstanceUID="1.5")
+    for study in ("1.2", "1.3"):
+        add(index, SOPInstanceUID=f"{study}.1", PatientID="P2", StudyInstanceUID=study)
+    merge = index.corrections.merge(patient("P1"), patient("P2"), ADMIN)
+    delete(index, "study", "1.2")
+    with pytest.raises(Conflict, match="corrections"):
+        delete(index, "study", "1.3")
+    shown = found(index, "STUDY", PatientID="P2", StudyInstanceUID="")
+    assert texts(shown, "StudyInstanceUID") == ["1.1", "1.3"]
+    index.corrections.undo(merge, "admin")
+    delete(index, "study", "1.3")
+    assert texts(found(index, "STUDY", PatientID=""), "PatientID") == ["P1"]
+
+
 def test_a_deletion_of_what_is_not_there_is_remembered(index: Index) -> None:
     gone = Doomed(b"e" * 16, "1.5", 3, b"h" * 32)
     deletion = index.deletions.enter([gone], ADMIN, utc_now())

@@ -142,6 +142,25 @@ def test_a_correction_outlives_whom_it_is_about(folder: Path) -> None:
         assert found(home.index, "STUDY", PatientName="Winter*")
 
 
+def test_the_trail_of_a_rebuild_has_corrections_at_their_own_time(folder: Path) -> None:
+    with Home.open(folder) as home:
+        take(home, dataset())
+        number = Decisions(home).rename(patient("P1"), {"PatientSex": "O"}, ADMIN)
+        Decisions(home).undo(number, "admin")
+        before = _corrected(home)
+    _without_index(folder)
+    rebuild_index(folder)
+    with Home.open(folder) as home:
+        assert _corrected(home) == before
+        (one,) = home.index.corrections.list()
+        assert [at for _, at in before] == [one.at, one.undone_at]
+
+
+def _corrected(home: Home) -> list[tuple[str, int]]:
+    entries = home.index.trail.entries()
+    return [(entry.event, entry.at) for entry in entries if "correction" in entry.event]
+
+
 def test_a_decision_about_what_is_lost_is_named(folder: Path) -> None:
     with Home.open(folder) as home:
         take(home, dataset("1.2.1"), "1.2.1")
