@@ -26,6 +26,7 @@ from tests.integrity.row_mutations import ROWS
 from tests.integrity.victim import Victim, put
 
 ALL = [*FILES, *ROWS]
+_TELL = 250
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,8 @@ def attack(victim: Victim, codec: Codec, seeds: range) -> Counter[str]:
         if said is not None:
             missed.append(f"seed {seed}, {mutation.__name__}: {said}")
         done[mutation.__name__] += 1
+        if done.total() % _TELL == 0:
+            print(f"{done.total()} of {len(seeds)}, {len(missed)} missed", flush=True)  # noqa: T201
     assert not missed, "\n".join(missed)
     return done
 
