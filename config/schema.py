@@ -236,6 +236,16 @@ class Scrub(Section):
     max_bytes_per_s: Amount
 
 
+class Syslog(Section):
+    """Where the audit trail is sent (PS3.15 A.6, RFC 5425)."""
+
+    host: str
+    port: Port
+    authorities: Path | None
+    certificate: Path | None
+    key_file: Path | None
+
+
 class Rejection(Section):
     """What rejection notes (IHE RAD IOCM) do."""
 

@@ -44,6 +44,9 @@ _PATHS: Final = (
     ("keys", "passphrase_file"),
     ("keys", "key_file"),
     ("keys", "backup_path"),
+    ("syslog", "authorities"),
+    ("syslog", "certificate"),
+    ("syslog", "key_file"),
     ("vault", "token_file"),
     ("vault", "authorities"),
 )
@@ -82,6 +85,7 @@ class Settings(BaseSettings):
     duplicates: schema.Duplicates
     deletion: schema.Deletion
     scrub: schema.Scrub
+    syslog: schema.Syslog
     rejection: schema.Rejection
     log: schema.Log
 

@@ -243,5 +243,7 @@ class Archive(Protocol):
     def commitment_reported(self, commitment: Commitment, delivered: bool) -> None:
         """Record that a claimed report was delivered, or that the attempt failed."""
 
-    def retrieved(self, peer: Peer, query: Query, completed: int, failed: int) -> None:
-        """Leave the trail entry of one finished C-MOVE or C-GET."""
+    def retrieved(
+        self, peer: Peer, query: Query, completed: int, failed: int, destination: str
+    ) -> None:
+        """Leave the trail entry of one finished C-MOVE or C-GET, to the AE title named."""

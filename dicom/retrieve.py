@@ -171,7 +171,10 @@ class _Retrieval:
             yield
         finally:
             sent = self._tally.completed + self._tally.warning
-            self.session.archive.retrieved(self.session.peer, self._query, sent, self._tally.failed)
+            destination = self.message.command.move_destination or self.session.peer.calling_ae
+            self.session.archive.retrieved(
+                self.session.peer, self._query, sent, self._tally.failed, destination.strip()
+            )
 
     def _respond(self, status: int, identifier: Dataset | None = None) -> None:
         response = self._tally.on(self.message.command.reply(status))

@@ -136,7 +136,9 @@ class ServiceArchive:
         with _as_dimse():
             self._commitments.reported(commitment, delivered)
 
-    def retrieved(self, peer: Peer, query: Query, completed: int, failed: int) -> None:
+    def retrieved(
+        self, peer: Peer, query: Query, completed: int, failed: int, destination: str
+    ) -> None:
         """Leave the trail entry of a retrieval."""
         with _as_dimse():
             self._home.index.trail.append(
@@ -147,6 +149,8 @@ class ServiceArchive:
                     "level": query.level,
                     "completed": completed,
                     "failed": failed,
+                    "destination": destination,
+                    "study_uids": inquiry.studies(self._home, query),
                 },
             )
 

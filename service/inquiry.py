@@ -28,8 +28,19 @@ def find(home: Home, query: Query) -> Iterator[Match]:
             {
                 "peer": query.peer.calling_ae,
                 "address": query.peer.address,
+                "model": query.model.value,
                 "level": query.level,
                 "keys": [element.keyword or str(element.tag) for element in query.identifier],
                 "found": found,
             },
         )
+
+
+def studies(home: Home, query: Query) -> list[str]:
+    """Name the studies that a retrieval covers, by their UIDs."""
+    element = query.identifier.get("StudyInstanceUID")
+    if element is not None and not element.is_empty:
+        return [str(uid) for uid in (element.value if element.VM > 1 else [element.value])]
+    covered = home.index.select(query)
+    found = (home.index.revisions.get(one.revision_id).study_uid for one in covered)
+    return sorted(set(found))

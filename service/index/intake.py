@@ -224,6 +224,7 @@ def _details(
 ) -> dict[str, Any]:
     return {
         "sop_instance_uid": identity.sop_instance_uid,
+        "sop_class_uid": received.sop_class_uid,
         "study_uid": identity.study_uid,
         "revision": revision,
         "entry": received.entry_id.hex(),

@@ -50,7 +50,7 @@ class Break:
 
     position: int
     kind: str
-    """``altered``, ``removed``, ``reordered`` or ``added``."""
+    """``altered``, ``removed``, ``reordered`` or ``added``; of the anchor, a kind of the audit."""
     detail: str
 
 

@@ -2,7 +2,8 @@
 
 What is deleted goes when its grace period is over (:mod:`service.upkeep.deletion`). The trail's
 head is anchored (:mod:`service.upkeep.anchoring`), and in a thread of its own every object is
-verified again and again (:mod:`service.upkeep.scrub`).
+verified again and again (:mod:`service.upkeep.scrub`); in another, the trail is sent to a syslog
+receiver (:mod:`service.syslog.sender`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from service.errors import Fault
 from service.home import Home
 from service.options import server_options
 from service.processes.lifeline import follow
+from service.syslog.sender import Sender
 from service.upkeep.anchoring import ANCHOR_S, Anchoring
 from service.upkeep.deletion import purge_due
 
@@ -41,7 +43,10 @@ def keep_house(settings: Settings, end: int) -> None:
     stop = follow(end)
     with Home(settings) as home:
         home.keys.open()
-        threads = [Thread(target=Scrubber(home).run, args=[stop], name="scrub")]
+        threads = [
+            Thread(target=Scrubber(home).run, args=[stop], name="scrub"),
+            Thread(target=Sender(home).run, args=[stop], name="syslog"),
+        ]
         for thread in threads:
             thread.start()
         Housekeeper(home, server_options(settings)).run(stop)

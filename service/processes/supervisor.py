@@ -29,7 +29,7 @@ import structlog
 from config.settings import Settings, load
 from dicom.server import Listener, bind
 from service import logs, tls
-from service.errors import IoFault, Unknown
+from service.errors import Fault, IoFault, Unknown
 from service.home import KEYRING, Home, Overrides, root_secret, run_folder, serving
 from service.keys import KeyStore
 from service.keys.memory import shield
@@ -79,7 +79,7 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
     run = run_folder(settings)
     stopping = _Signals()
     with serving(settings, _LOCK_S) as lock, _bound(settings) as listeners:
-        _in_own_process(recover, settings)
+        _in_own_process(_begin, settings)
         with decode_server.listen(run / "decode.sock") as decoding:
             children = Children()
             try:
@@ -92,6 +92,7 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
             finally:
                 _close(listeners)
                 ended = children.stop(settings.service.shutdown_grace_s)
+        _in_own_process(_end, settings)
     return ended
 
 
@@ -151,6 +152,23 @@ def _bind(settings: Settings, port: int) -> socket.socket:
             if time.monotonic() > deadline:
                 raise
         time.sleep(_LOOK_S)
+
+
+def _begin(home: Home) -> None:
+    recover(home)
+    _enter(home, "service started")
+
+
+def _end(home: Home) -> None:
+    _enter(home, "service stopped")
+
+
+def _enter(home: Home, event: str) -> None:
+    """Enter in the trail that the service started or stopped; it does so with a full disk too."""
+    try:
+        home.index.trail.append(event, {})
+    except Fault as fault:
+        _log.error("not entered in the trail", exc_info=fault)
 
 
 def _in_own_process(task: Callable[[Home], object], settings: Settings) -> None:

@@ -49,6 +49,12 @@ def _trail_fault(found: Break) -> AuditFault:
     return AuditFault("", f"trail/{found.position}", Kind.TRAIL_BROKEN.value, detail)
 
 
+def anchor_breaks(home: Home) -> list[Break]:
+    """Name what the anchor has against the trail, as :meth:`Trail.verify` names its breaks."""
+    position, _ = home.index.trail.head()
+    return [Break(position, fault.kind, fault.detail) for fault in _anchor(home)]
+
+
 def _anchor(home: Home) -> Iterator[AuditFault]:
     try:
         anchor = read_anchor(home.keys, home.settings.store.path)

@@ -61,6 +61,8 @@ class Ledger:
                 self._store(_id(details.get("entry")), details)
             case "archived":
                 self._holds(_id(details.get("entry")), _id(details.get("object")))
+            case "sent again":
+                self._objects.pop(_id(details.get("entry")), None)
             case "resealed":
                 before = self._entries.get(_id(details.get("before")))
                 if before is not None:

@@ -192,7 +192,9 @@ class MemoryArchive:
         if delivered:
             self.due.remove(commitment)
 
-    def retrieved(self, peer: Peer, query: Query, completed: int, failed: int) -> None:
+    def retrieved(
+        self, peer: Peer, query: Query, completed: int, failed: int, destination: str
+    ) -> None:
         self.retrievals.append((query, completed, failed))
 
     def _selected(self, query: Query) -> Iterator[Kept]:
