@@ -84,6 +84,7 @@ EVENTS: Final[Mapping[str, Event | None]] = {
     "damaged": Event(_ALERT, "E", _DAMAGED),
     "mismatch": Event(_ALERT, "E", _MISMATCH),
     "repaired": Event(_ACCESSED, "U"),
+    "orphan settled": Event(_ACCESSED, "U"),
     "archive initialised": Event(_ALERT, "E", _SECURITY),
     "key rotated": Event(_ALERT, "E", _SECURITY),
     "key retired": Event(_ALERT, "E", _SECURITY),

@@ -3,8 +3,8 @@
 The trail itself is the queue: how far it was sent is a number in a file, so that restarts and a
 receiver that is gone for weeks lose nothing, and nothing in the archive ever waits for it. RFC 5425
 has no acknowledgement: an entry counts as sent once the receiver's system has acknowledged its
-bytes (TCP). What was under way when a connection broke is sent again, so an entry may come twice,
-known by its position.
+bytes (TCP) and the connection has lasted for some seconds after that. What was sent shortly before
+a connection broke is sent again, so an entry may come twice, known by its position.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections import deque
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from struct import Struct
 from threading import Event
@@ -27,11 +28,14 @@ from config.schema import Syslog
 from service.errors import Fault
 from service.files import write_atomically
 from service.home import Home
-from service.index import Entry
 from service.syslog.message import Source, syslog_message
 
 POSITION: Final = "syslog.position"
 """File in the archive's folder: the last entry that was sent."""
+
+SETTLE_S: Final = 5.0
+"""Seconds that a connection has to last after an entry: a receiver that dies loses what it had not
+read yet, and that is not to be seen otherwise."""
 
 _POLL_S: Final = 1.0
 _TIMEOUT_S: Final = 30.0
@@ -48,8 +52,13 @@ _log = structlog.get_logger()
 class Sender:
     """Sends one archive's trail, in a thread of its own."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, settle_s: float = SETTLE_S) -> None:
         self._home = home
+        self._settle_s = settle_s
+        self._sent = 0
+        """The last entry that was sent on this connection."""
+        self._settling: deque[tuple[float, int]] = deque()
+        """When the last entries of batches were sent, and their positions."""
         self._settings = home.settings.syslog
         self._source = Source(home.settings.service.ae_title, socket.gethostname() or "-")
         self._position = home.path / POSITION
@@ -71,27 +80,36 @@ class Sender:
                 delay = min(2 * delay, _LONGEST_DELAY_S)
 
     def _serve(self, connection: ssl.SSLSocket, stop: Event) -> None:
+        self._sent = self._noted()
+        self._settling.clear()
         while not stop.is_set():
             _require_open(connection)
+            self._note()
             if not self._send_some(connection):
-                stop.wait(_POLL_S)
+                stop.wait(min(_POLL_S, self._settle_s))
 
     def _send_some(self, connection: ssl.SSLSocket) -> int:
-        """Send the next entries and note how far it came; give how many there were."""
-        batch = [entry for _, entry in zip(range(_BATCH), self._waiting(), strict=False)]
+        """Send the next entries; give how many there were."""
+        batch = list(islice(self._home.index.trail.entries(after=self._sent), _BATCH))
         for entry in batch:
             message = syslog_message(entry, self._source)
             if message is not None:
                 connection.sendall(framed(message))
         if batch:
             _wait_until_acknowledged(connection)
-            write_atomically(self._position, str(batch[-1].position).encode())
+            self._sent = batch[-1].position
+            self._settling.append((time.monotonic(), self._sent))
         return len(batch)
 
-    def _waiting(self) -> Iterator[Entry]:
-        return self._home.index.trail.entries(after=self._sent())
+    def _note(self) -> None:
+        """Note how far the receiver has surely come."""
+        settled = 0
+        while self._settling and time.monotonic() - self._settling[0][0] >= self._settle_s:
+            _, settled = self._settling.popleft()
+        if settled:
+            write_atomically(self._position, str(settled).encode())
 
-    def _sent(self) -> int:
+    def _noted(self) -> int:
         """Give the last entry that was sent; 0 where the trail began anew since."""
         with suppress(FileNotFoundError, ValueError):
             sent = int(self._position.read_text())

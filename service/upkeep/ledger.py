@@ -67,6 +67,13 @@ class Ledger:
                 before = self._entries.get(_id(details.get("before")))
                 if before is not None:
                     self._holds(before, _id(details.get("object")))
+            case _:
+                self._take_other(entry)
+
+    def _take_other(self, entry: Entry) -> None:
+        """Take what is said of the whole index, of keys and of nodes."""
+        details = entry.details
+        match entry.event:
             case "index rebuilt":
                 # What came before was decided anew, by the setting of then.
                 self.serve = dict.fromkeys(self.stored, details.get("serve", "newest"))

@@ -215,7 +215,7 @@ def sending(
     )
     home.settings = home.settings.model_copy(update={"syslog": settings})
     stop = Event()
-    thread = Thread(target=Sender(home).run, args=[stop])
+    thread = Thread(target=Sender(home, settle_s=0.5).run, args=[stop])
     thread.start()
     try:
         yield
