@@ -57,7 +57,8 @@ def take_in(home: Home, received: Received, head: memoryview, add: Callable[[], 
             _require_new(added[0])
             home.index.rejections.enter(note, author)
     except _Known:
-        _apply_again(home, note, author, added[0])
+        if not _apply_again(home, note, author, added[0]):
+            return added[0]
     _delete_expired(home, note, author)
     return added[0]
 
@@ -67,13 +68,15 @@ def _require_new(added: Added) -> None:
         raise _Known("the same rejection note was received before")
 
 
-def _apply_again(home: Home, note: Note, author: Author, added: Added) -> None:
+def _apply_again(home: Home, note: Note, author: Author, added: Added) -> bool:
     """Let a note that came again have its effect, if that failed when it came first."""
     entry_id = home.index.revisions.get(added.revision_id).servable.entry_id
-    if not home.index.rejections.knows(entry_id):
-        again = replace(note, entry_id=entry_id)
-        with noted(home, authored(REJECTION, again.to_json(), author)) as at:
-            home.index.rejections.enter(again, replace(author, at=at))
+    if home.index.rejections.knows(entry_id):
+        return False
+    again = replace(note, entry_id=entry_id)
+    with noted(home, authored(REJECTION, again.to_json(), author)) as at:
+        home.index.rejections.enter(again, replace(author, at=at))
+    return True
 
 
 def _read(home: Home, received: Received, head: memoryview) -> Note | None:

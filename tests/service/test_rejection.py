@@ -17,7 +17,7 @@ from dicom.rejection import (
     RETENTION_EXPIRED,
 )
 from service.encode import Codec
-from service.errors import Rejected
+from service.errors import IndexFault, Rejected
 from service.failpoints import Step
 from service.home import Home, Overrides
 from service.index import Author
@@ -26,7 +26,7 @@ from service.receive import Reception
 from service.sealing.journal import entry_ids
 from service.upkeep.audit import audit
 from service.upkeep.decisions import Decisions
-from service.upkeep.deletion import purge_due
+from service.upkeep.deletion import Deletion, purge_due
 from service.upkeep.rebuild import rebuild_index
 from service.upkeep.recovery import recover
 from tests.index.made import query, texts
@@ -160,6 +160,34 @@ def test_expiry_deletes_only_where_settings_and_sender_allow(opened: Callable[..
         "MANAGER", "Data Retention Policy Expired", 1,
     )  # fmt: skip
     assert deletion.due - deletion.at > 29 * 86_400_000_000
+
+
+def test_a_note_that_comes_again_undoes_no_undeletion(opened: Callable[..., Home]) -> None:
+    home = opened(delete_expired=True, delete_from=["MANAGER"])
+    _fill(home)
+    document = rejection_note(RETENTION_EXPIRED, ["1.2.1"])
+    send(home, document, "MANAGER")
+    Deletion(home).undo(home.index.deletions.list()[0].id, ADMIN)
+    Decisions(home).revoke(home.index.rejections.list()[0].id, ADMIN)
+    assert send(home, document, "MANAGER").duplicate
+    assert [one.state for one in home.index.deletions.list()] == ["undone"]
+    assert _shown(home) == ["1.2.1", "1.2.2", "1.2.9"]
+
+
+def test_a_note_whose_effect_failed_has_it_when_it_comes_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(home)
+
+    def fail(*_: object) -> None:
+        raise IndexFault("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(home.index.rejections, "enter", fail)
+        with pytest.raises(IndexFault):
+            send(home, rejection_note(PATIENT_SAFETY, ["1.2.1"]))
+    assert send(home, rejection_note(PATIENT_SAFETY, ["1.2.1"])).duplicate
+    assert _shown(home) == ["1.2.2"]
 
 
 def test_expiry_deletes_nothing_that_is_held(opened: Callable[..., Home]) -> None:
