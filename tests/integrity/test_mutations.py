@@ -73,6 +73,7 @@ def attack(victim: Victim, codec: Codec, seeds: range) -> Counter[str]:
         said = wrong(harm, faults)
         if said is not None:
             missed.append(f"seed {seed}, {mutation.__name__}: {said}")
+            print(missed[-1], flush=True)  # noqa: T201
         done[mutation.__name__] += 1
         if done.total() % _TELL == 0:
             print(f"{done.total()} of {len(seeds)}, {len(missed)} missed", flush=True)  # noqa: T201
