@@ -123,13 +123,15 @@ class KeyStore:
         """
         with self._exclusive():
             key = ArchiveKey.generate(_now())
-            sealed = self._save(self._reread().with_key(key), self._root)
+            self._save(self._reread().with_key(key), self._root)
             failpoint("key.added")
             _prove(self._reread().get(key.key_id))
             failpoint("key.proven")
+            activated = self.keyring.activated(key.key_id)
             if backups is not None:
-                self._keep(backups, sealed)
-            self._save(self.keyring.activated(key.key_id), self._root)
+                # As it will be: one that is restored must not seal under the key before.
+                self._keep(backups, seal_keyring(activated, self._root), activated)
+            self._save(activated, self._root)
             failpoint("key.activated")
             return self._reread().active
 
@@ -143,9 +145,9 @@ class KeyStore:
         with self._exclusive():
             sealed = self._save(self._reread().retired(key_id), self._root)
             failpoint("key.retired")
-            self._reread()
+            kept = self._reread()
             if backups is not None:
-                self._keep(backups, sealed)
+                self._keep(backups, sealed, kept)
 
     def holding(self, key_id: bytes, backups: KeyringBackups) -> list[Path]:
         """Name the versions among the backups that hold a key, or may: each costs an opening."""
@@ -160,7 +162,7 @@ class KeyStore:
             if self._reread() != keyring:
                 raise KeyringFault("the keyring read back differs from the one written")
             if backups is not None:
-                self._keep(backups, sealed)
+                self._keep(backups, sealed, keyring)
 
     def backup(self, path: Path) -> None:
         """Copy the sealed keyring, and open the copy.
@@ -172,13 +174,13 @@ class KeyStore:
             write_atomically(path, self._path.read_bytes())
         except OSError as fault:
             raise KeyringFault(f"cannot back up the keyring to {path}: {fault.strerror}") from fault
-        self._compare(path)
+        self._compare(path, self.keyring)
 
-    def _keep(self, backups: KeyringBackups, sealed: bytes) -> None:
-        self._compare(backups.add(sealed))
+    def _keep(self, backups: KeyringBackups, sealed: bytes, keyring: Keyring) -> None:
+        self._compare(backups.add(sealed), keyring)
 
-    def _compare(self, path: Path) -> None:
-        if read_keyring(path, self._root) != self.keyring:
+    def _compare(self, path: Path, keyring: Keyring) -> None:
+        if read_keyring(path, self._root) != keyring:
             raise KeyringFault(f"the keyring backed up to {path} reads back differently")
 
     def _identity(self) -> tuple[int, ...]:

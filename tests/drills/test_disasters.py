@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from service.encode import Codec
-from service.home import KEYRING, Home
+from service.home import INDEX, KEYRING, ROOT_KEY, Home
 from service.processes.worker import drain
 from service.sealing.journal import entry_ids, entry_path
 from service.upkeep.audit import audit
@@ -42,6 +42,26 @@ def test_the_index_is_lost(site: Site, codec: Codec, promised: Promise, radiolit
     assert (code, rebuilt["faults"]) == (0, [])
     assert kept(site, codec) == promised
     is_sound(radiolith)
+
+
+def test_the_index_is_lost_and_a_backup_has_its_nodes(
+    site: Site, codec: Codec, promised: Promise, radiolith: Command
+) -> None:
+    with Home.open(site.home) as home:
+        backup(home, site.backup)
+    for file in site.home.glob("index.sqlite*"):
+        file.unlink()
+    aside = site.home.parent / "aside"
+    aside.mkdir()
+    shutil.copy(site.root_key, aside / ROOT_KEY)
+    assert radiolith("--home", aside, "restore", site.backup)[0] == 0
+    shutil.move(aside / INDEX, site.home / INDEX)
+    code, rebuilt = radiolith("rebuild-index")
+    assert (code, rebuilt["faults"], rebuilt["carried"]) == (0, [], True)
+    assert kept(site, codec) == promised
+    is_sound(radiolith)
+    _, nodes = radiolith("nodes", "ls")
+    assert [node["ae_title"] for node in nodes] == ["PEER"]
 
 
 def test_the_object_store_is_lost(

@@ -40,8 +40,8 @@ def test_each_change_leaves_a_version_and_none_is_written_over(
     states = [[key.state for key in read_keyring(path, root).keys] for path in backups.versions()]
     active, opening, retired = KeyState.ACTIVE, KeyState.DECRYPT_ONLY, KeyState.RETIRED
     assert states == [
-        [active, opening],
-        [opening, active, opening],
+        [opening, active],
+        [opening, opening, active],
         [retired, opening, active],
         [retired, opening, active],
     ]

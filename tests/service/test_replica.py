@@ -13,6 +13,7 @@ from service.home import Home
 from service.index.replication import Kind
 from service.keys.keystore import Keys
 from service.processes.worker import drain
+from service.records import ObjectFacts
 from service.store import LocalStore, ObjectStore
 from service.upkeep import replication, sound
 from service.upkeep.decisions import Decisions
@@ -66,16 +67,28 @@ def _fail_after(calls: int):  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_sync_has_both_before_the_row(
-    kind: str, folder: Path, codec: Codec, request: pytest.FixtureRequest
+    kind: str,
+    folder: Path,
+    codec: Codec,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if kind == "folder":
         with_folder(folder, "sync")
     else:
         with_bucket(folder, request.getfixturevalue("s3"), "sync")
     with Home.open(folder) as home:
-        (object_id,) = archive(home, codec, 1)
         replica = home.require_replica()
-        assert sealed(replica.objects, object_id) == sealed(home.store, object_id)
+        archived = home.index.archived
+
+        def both_have_it(revision_id: int, facts: ObjectFacts) -> None:
+            own = sealed(home.store, facts.object_id)
+            assert sealed(replica.objects, facts.object_id) == own
+            assert len(list(home.journal.glob("*.entry"))) == 1
+            archived(revision_id, facts)
+
+        monkeypatch.setattr(home.index, "archived", both_have_it)
+        archive(home, codec, 1)
         assert catch_up(home).present == 1
         assert replica.queue.lag().waiting == 0
 
