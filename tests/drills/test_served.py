@@ -42,7 +42,7 @@ def _waiting(archive: ScratchArchive) -> int:
     return int(archive.ask("status")["replica_waiting"])
 
 
-def _given(archive: ScratchArchive, samples: list[Sample]) -> list[tuple[str, bytes]]:
+def _given(archive: ScratchArchive, samples: list[Sample]) -> list[tuple[str, bytes] | None]:
     got = Received()
     Peer(archive.host, archive.port, archive.ae_title).get(samples, got)
     return [got.take(item) for item in samples]
