@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
+
+from pydicom.tag import Tag
 
 from dicom.archive import Match, Query
 from service.home import Home
+
+_STUDY_UID: Final = Tag("StudyInstanceUID")
 
 
 def find(home: Home, query: Query) -> Iterator[Match]:
@@ -38,7 +43,7 @@ def find(home: Home, query: Query) -> Iterator[Match]:
 
 def studies(home: Home, query: Query) -> list[str]:
     """Name the studies that a retrieval covers, by their UIDs."""
-    element = query.identifier.get("StudyInstanceUID")
+    element = query.identifier.get(_STUDY_UID)  # By its tag: a keyword would give the value.
     if element is not None and not element.is_empty:
         return [str(uid) for uid in (element.value if element.VM > 1 else [element.value])]
     covered = home.index.select(query)
