@@ -78,7 +78,7 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
     tls.security(settings)
     run = run_folder(settings)
     stopping = _Signals()
-    with serving(settings, _LOCK_S) as lock, _bound(settings) as listeners:
+    with serving(settings, _LOCK_S) as lock, bound(settings) as listeners:
         _in_own_process(_begin, settings)
         with decode_server.listen(run / "decode.sock") as decoding:
             children = Children()
@@ -124,8 +124,12 @@ def _line(settings: Settings, listener: Listener) -> str:
 
 
 @contextmanager
-def _bound(settings: Settings) -> Iterator[Sequence[Listener]]:
-    """Bind the ports, the plain one first."""
+def bound(settings: Settings) -> Iterator[Sequence[Listener]]:
+    """Bind the ports, the plain one first, for as long as the block lasts.
+
+    Raises:
+        OSError: an address cannot be had.
+    """
     listeners: list[Listener] = []
     try:
         if settings.tls.plain:
