@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -11,7 +12,7 @@ from service.bench.codec import Row
 
 _X_RAY = ("CR", "DX", "MG", "XA", "RF", "RTIMAGE")
 _SMALL = 128
-_GROUPS: dict[str, Callable[[Row], bool]] = {
+GROUPS: Final[Mapping[str, Callable[[Row], bool]]] = {
     "MR": lambda row: row.modality == "MR",
     "CT": lambda row: row.modality == "CT",
     "X-ray": lambda row: row.modality in _X_RAY,
@@ -44,7 +45,7 @@ def pooled_table(rows: Sequence[Row]) -> Table:
     files = len({row.file for row in rows})
     title = f"{files} files: bits per pixel; MB (16-bit samples) per CPU second"
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("codec", "pooled", "mean", "enc", "dec", "exact", *_GROUPS):
+    for name in ("codec", "pooled", "mean", "enc", "dec", "exact", *GROUPS):
         table.add_column(name, justify="left" if name == "codec" else "right", no_wrap=True)
     for codec in dict.fromkeys(row.codec for row in rows):
         table.add_row(*_line(codec, [row for row in rows if row.codec == codec]))
@@ -52,7 +53,7 @@ def pooled_table(rows: Sequence[Row]) -> Table:
 
 
 def _line(codec: str, rows: Sequence[Row]) -> list[str]:
-    groups = (pooled([row for row in rows if belongs(row)]) for belongs in _GROUPS.values())
+    groups = (pooled([row for row in rows if belongs(row)]) for belongs in GROUPS.values())
     return [
         codec,
         _number(pooled(rows)),

@@ -31,6 +31,7 @@ def codec(
 ) -> None:
     """Code every grayscale file with every codec installed: bytes, CPU seconds, exactness."""
     from service.bench.codec import BenchOptions, bench_codec
+    from service.bench.ratios import excess_lines, ratios, ratios_table
     from service.bench.table import pooled_table
 
     def progress(file: str) -> None:
@@ -39,6 +40,9 @@ def codec(
 
     rows = bench_codec(BenchOptions(folder, json, stack, peers, runs, progress))
     console.print(pooled_table(rows))
+    if (found := ratios(rows)) is not None:
+        console.print(ratios_table(found))
+        console.print("\n".join(excess_lines(found)), markup=False)
 
 
 @app.command()
