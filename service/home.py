@@ -33,6 +33,7 @@ from service.keys.passphrase import terminal
 from service.sealing.note import remove_note
 from service.sequence import ReceiveSequence
 from service.store import LocalStore, ObjectStore
+from service.store.notes import LocalNotes
 from service.store.replica import Replica
 from service.upkeep.anchor import drop_anchor
 
@@ -146,6 +147,20 @@ class Home:
             self.replica.put(object_id, self.store)
         except Fault:
             self.remove_object(object_id)
+            raise
+
+    def replicate_note(self, note_id: bytes) -> None:
+        """Put a note into the replica, where the settings want it there before it takes effect.
+
+        Raises:
+            StoreFault: it is not there; nor is it in its folder any more.
+        """
+        if self.replica is None or not self.replica.is_sync:
+            return
+        try:
+            self.replica.notes.write(note_id, LocalNotes(self.notes).read(note_id))
+        except Fault:
+            self.remove_note(note_id)
             raise
 
     def remove_object(self, object_id: bytes) -> None:

@@ -146,6 +146,7 @@ def noted(home: Home, content: Mapping[str, object], sequence: int | None = None
     with home.settling(home.keys.keyring.active.key_id):
         at = home.sequence.next() if sequence is None else sequence
         note_id = write_note(home.notes, home.keys, {**content, "sequence": at})
+        home.replicate_note(note_id)
         failpoint("decision.noted")
         try:
             yield at

@@ -10,11 +10,13 @@ import pytest
 from service.encode import Codec
 from service.errors import KeyNeeded, StoreFault
 from service.home import Home
+from service.index import Author
 from service.index.replication import Kind
 from service.keys.keystore import Keys
 from service.processes.worker import drain
 from service.records import ObjectFacts
 from service.store import LocalStore, ObjectStore
+from service.store.notes import LocalNotes
 from service.upkeep import replication, sound
 from service.upkeep.decisions import Decisions
 from service.upkeep.jobs import reencrypt
@@ -91,6 +93,19 @@ def test_sync_has_both_before_the_row(
         archive(home, codec, 1)
         assert catch_up(home).present == 1
         assert replica.queue.lag().waiting == 0
+
+
+def test_sync_has_the_note_in_both_before_a_decision_counts(folder: Path, codec: Codec) -> None:
+    replica = with_folder(folder, "sync")
+    with Home.open(folder) as home:
+        archive(home, codec, 1)
+        Decisions(home).hold("instance", "1.2.0", Author("tester", "a test"))
+        assert list(home.require_replica().notes.ids()) == list(LocalNotes(home.notes).ids())
+        replica.rename(replica.with_name("away"))
+        with pytest.raises(StoreFault):
+            Decisions(home).hold("instance", "1.2.0", Author("tester", "refused"))
+        assert [hold.reason for hold in home.index.holds.list()] == ["a test"]
+        assert len(list(LocalNotes(home.notes).ids())) == 1
 
 
 def test_sync_keeps_the_journal_entry_while_the_replica_is_away(folder: Path, codec: Codec) -> None:
