@@ -166,13 +166,14 @@ def test_a_peer_that_reads_nothing_is_not_waited_for() -> None:
     options = replace(OPTIONS, timeouts=Timeouts(acse=10, dimse=0.4, idle=10))
     archive = MemoryArchive(endless=True)
     with serving(archive, options) as served, RawPeer(served.port) as peer:
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # is full the sooner
         peer.associate(CT, STUDY_ROOT_FIND)
         peer.command(1, STORE)
         peer.send_pdv(1, 2, bytes.fromhex("0800 1800 5549 0400 312e3200"))
         assert response(peer).status == 0
         peer.command(3, FIND)
         peer.send_pdv(3, 2, bytes.fromhex("0800 5200 4353 0600") + b"STUDY ")
-        assert archive.find_closed.wait(20)
+        assert archive.find_closed.wait(120)
 
 
 def test_one_peer_cannot_take_every_association() -> None:

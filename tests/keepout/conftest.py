@@ -85,9 +85,7 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def fortress(
-    folder: Path, tools: FindTool, *settings: str, plain: bool = True
-) -> Iterator[Fortress]:
+def fortress(folder: Path, tools: FindTool, *settings: str) -> Iterator[Fortress]:
     """Serve an archive over TLS, with further lines of its settings file."""
     authority = Authority(folder / "pki", "authority")
     archive = ScratchArchive(folder / "home")
@@ -99,7 +97,6 @@ def fortress(
         f'tls.authorities = "{authority.file}"',
         f'tls.revoked = "{authority.revoke()}"',
         f"tls.port = {tls_port}",
-        f"tls.plain = {str(plain).lower()}",
         "service.shutdown_grace_s = 50",  # a worker of a busy machine may still be starting
     ]
     archive.home.mkdir(parents=True)

@@ -21,7 +21,7 @@ from service.demo.scratch import ScratchArchive
 from tests.dicom_net.raw_peer import EXPLICIT, RawPeer
 from tests.dicom_net.test_hostile_peers import ECHO, response
 from tests.keepout.conftest import FindTool, fortress
-from tests.keepout.test_tls import CLIENT_HELLO
+from tests.keepout.test_secured import CLIENT_HELLO
 from tests.service.served import children, is_worker
 
 _LOGGER = logging.getLogger(__name__)

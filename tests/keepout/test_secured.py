@@ -4,8 +4,9 @@ side of them, to C-MOVE destinations and for commitment reports."""
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from dicom.requestor import verify
 from dicom.session import ServerOptions
 from dicom.sop_classes import STUDY_ROOT_FIND, VERIFICATION
 from service.certificates import normal
+from service.processes import supervisor
 from service.tls import Tls
 from tests.dicom_net.conftest import CT, OPTIONS, serving
 from tests.dicom_net.filling import fill
@@ -34,6 +36,9 @@ from tests.dicom_net.scu import identifier
 from tests.dicom_net.test_hostile_peers import STORE, response
 from tests.dicom_net.test_query import FIND
 from tests.keepout.certificates import Authority, Pair
+
+CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(502)
+"""A record that OpenSSL reads on and on; sent a byte at a time, it takes 51 seconds."""
 
 REPORT = Commitment(
     "1.2.3", Peer("MODALITY", "RADIOLITH", "127.0.0.1"), (CommitmentItem(CT, "1.2.3.4"),)
@@ -116,6 +121,33 @@ def test_a_silent_peer_is_aborted_over_tls(options: ServerOptions, client: ssl.S
         peer.command(1, STORE)
         assert peer.read()[:1] == b"\x07"
         assert served.archive.something_aborted.wait(5)
+
+
+def test_a_handshake_that_never_ends_is_ended(
+    options: ServerOptions, client: ssl.SSLContext
+) -> None:
+    hasty = replace(options, timeouts=Timeouts(acse=1))
+    with serving(MemoryArchive(), hasty) as served, RawPeer(served.port) as slow:
+        began = time.monotonic()
+        with RawPeer(served.port, tls=client) as other:
+            assert other.associate(VERIFICATION)[:1] == b"\x02"
+        with suppress(OSError):
+            for byte in CLIENT_HELLO:
+                slow.send(bytes([byte]))
+                time.sleep(0.1)
+        assert 0.9 < time.monotonic() - began < 40
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_the_plain_port_is_open_only_where_it_is_wanted(
+    authority: Authority, tmp_path: Path, plain: bool
+) -> None:
+    own = authority.issue("archive")
+    files = {"certificate": own.certificate, "key_file": own.key, "authorities": authority.file}
+    tls = {**files, "plain": plain, "port": 0}
+    settings = load(tmp_path, {"tls": tls, "service": {"host": "127.0.0.1", "port": 0}})
+    with supervisor.bound(settings) as listeners:
+        assert [one.is_secure for one in listeners] == ([False, True] if plain else [True])
 
 
 def test_no_bytes_hurt_a_port_of_tls(options: ServerOptions, client: ssl.SSLContext) -> None:

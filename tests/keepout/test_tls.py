@@ -5,8 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,12 +13,9 @@ from pydicom.data import get_testdata_file
 
 from service.demo.scratch import command, unused_port
 from tests.keepout.certificates import Authority, Pair
-from tests.keepout.conftest import FindTool, Fortress, fortress
+from tests.keepout.conftest import Fortress
 
 pytestmark = pytest.mark.interop
-
-CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(502)
-"""A record that OpenSSL reads on and on; sent a byte at a time, it takes 51 seconds."""
 
 SAMPLE = Path(str(get_testdata_file("CT_small.dcm", download=False)))
 
@@ -151,19 +146,6 @@ def test_a_revoked_certificate_is_refused_without_a_restart(guarded: Fortress) -
     guarded.authority.revoke(lost)
     assert not guarded.echo(*options, title="LOST")
     assert guarded.echo(*guarded.secured(guarded.pair("CT1")))
-
-
-def test_a_handshake_that_never_ends_is_ended(tmp_path: Path, peer_tool: FindTool) -> None:
-    with fortress(tmp_path, peer_tool, "receive.acse_timeout_s = 1.0", plain=False) as served:
-        served.archive.run("nodes", "add", "CT1", "127.0.0.1", "104")
-        began = time.monotonic()
-        with socket.create_connection(("127.0.0.1", served.tls_port)) as silent:
-            assert served.echo(*served.secured(served.pair("CT1")))
-            with suppress(OSError):
-                for byte in CLIENT_HELLO:
-                    silent.sendall(bytes([byte]))
-                    time.sleep(0.1)
-        assert 0.9 < time.monotonic() - began < 20
 
 
 def test_a_wrong_setting_is_told_at_the_start(guarded: Fortress, tmp_path: Path) -> None:
