@@ -87,7 +87,8 @@ def life(tmp_path_factory: pytest.TempPathFactory, peer_tool: Callable[[str], st
         take(home, dataset(UID, seed=1), UID)
     archive, output = ScratchArchive(folder / "home"), folder / "trace"
     watched = ",".join((*WRITES, *NAMES, *SYNCS, "openat"))
-    tracer = [peer_tool("strace"), "-f", "-y", "-s", "16", "-e", f"trace={watched}", "-o", output]
+    options = ["-f", "-y", "-s", "16", "-e", f"trace={watched}", "-o", str(output)]
+    tracer = [peer_tool("strace"), *options]
     told = ["delete", "--instance", UID, "--reason", "wrong archive", "--now", "--yes"]
     subprocess.run([*tracer, *command(), *told], env=archive.environment(), check=True)
     return Deletion(parse(_alive(output.read_text())), folder / "home")

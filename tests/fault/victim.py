@@ -94,7 +94,7 @@ class Victim:
         try:
             require_all(self.archive, self.account, self._folder / "exported")
         finally:
-            self.archive.stop()
+            kill(self.archive)
 
 
 def attack(folder: Path, storescu: str, kills: Sequence[Kill]) -> Account:
