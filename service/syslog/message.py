@@ -95,7 +95,8 @@ def audit_message(entry: Entry, event: Event, source: Source) -> bytes:
     if entry.event == "query":
         _query(root, entry.details)
     _anchor(root, entry)
-    return tostring(root, "utf-8")
+    written: bytes = tostring(root, "utf-8")
+    return written
 
 
 @dataclass(frozen=True, slots=True)

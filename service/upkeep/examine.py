@@ -20,7 +20,7 @@ from service.errors import DataFault, JournalFault, StoreFault
 from service.head import Head
 from service.home import Home
 from service.index import RevisionFacts
-from service.index.tables import ARCHIVED
+from service.index.tables import ARCHIVED, JOURNALLED
 from service.records import ObjectFacts, Received
 from service.sealing.journal import JournalReader, entry_path
 from service.sealing.reader import NO_PREDICTORS, ObjectReader
@@ -107,8 +107,9 @@ class Examiner:
             return Examined(named(revision, Kind.MISSING, f"cannot be read: {fault}"))
 
     def _journalled(self, revision: RevisionFacts) -> Examined:
-        if revision.state == ARCHIVED:
-            return Examined(named(revision, Kind.ROW_MISMATCH, "archived, but no object is named"))
+        if revision.state != JOURNALLED:
+            detail = "not journalled, but no object is named"
+            return Examined(named(revision, Kind.ROW_MISMATCH, detail))
         path = entry_path(self._home.journal, revision.servable.entry_id)
         with JournalReader(path, self._home.keys) as entry:
             attributes = _read_through(entry.chunks(), entry.received)

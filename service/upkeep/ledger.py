@@ -76,7 +76,8 @@ class Ledger:
         match entry.event:
             case "index rebuilt":
                 # What came before was decided anew, by the setting of then.
-                self.serve = dict.fromkeys(self.stored, details.get("serve", "newest"))
+                serve: Serve = "first" if details.get("serve") == "first" else "newest"
+                self.serve = dict.fromkeys(self.stored, serve)
             case "archive initialised" | "key rotated" | "key retired":
                 state = "retired" if entry.event == "key retired" else "active"
                 self.keys.pop(_id(details.get("key")), None)

@@ -277,6 +277,14 @@ def test_a_reception_that_only_the_trail_knows_is_stale(filled: Home, codec: Cod
     assert (row.sop_instance_uid, row.kind) == ("1.2.3", Kind.ROW_MISMATCH.value)
 
 
+def test_a_state_that_there_is_not_is_a_mismatch(filled: Home, codec: Codec) -> None:
+    """No worker would ever claim it."""
+    number = _revision(filled, "1.2.3").servable.revision_id
+    _sql(filled, "UPDATE revisions SET state = 'Zjournalled' WHERE id = ?", number)
+    (fault,) = audit(filled, codec.predictors).faults
+    assert (fault.sop_instance_uid, fault.kind) == ("1.2.3", Kind.ROW_MISMATCH.value)
+
+
 def test_a_scope_limits_what_is_read(filled: Home, codec: Codec) -> None:
     _missing(filled)
     later = utc_now() + 1
