@@ -108,8 +108,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "radiolith.toml").write_text('[log]\nlevel = "debug"\n')
     with scratch_archive(tmp_path / "home") as archive:
-        archive.run("nodes", "add", "PEER", "127.0.0.1", "104")
         archive.run("nodes", "add", "NOBODY", "127.0.0.1", "1")
+        archive.run("nodes", "add", "PEER", "127.0.0.1", "104", "--move-to", "NOBODY")
         yield Stage(archive, tmp_path)
 
 
@@ -227,13 +227,14 @@ def _search(stage: Stage, wanted: tuple[str, ...], *places: Path) -> set[tuple[s
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_she_is_found_in_the_index_and_nowhere_else(stage: Stage) -> None:
     home = stage.archive.home
     _store(stage)
     _query(stage)
     _commit(stage)
     assert _search(stage, canary.PERSON, home, stage.folder / "tmp") == set(), "before archiving"
-    assert stage.archive.wait_archived(300) == 0
+    assert stage.archive.wait_archived(600) == 0
     _by_hand(stage)
     _damage(stage)
     stage.archive.stop()
