@@ -69,7 +69,8 @@ def recover(home: Home) -> Recovered:
     """
     at.forget_all(home.run)
     recovered = Recovered(interrupted=_remove_interrupted(home))
-    recovered.partial = sweep(home.journal) + sweep(home.notes) + home.store.sweep()
+    small = (home.notes, home.settings.store.path)
+    recovered.partial = sweep(home.journal) + home.store.sweep() + sum(map(sweep, small))
     recovered.released = home.index.release_all()
     recovered.purged = finish_all(home).deletions
     decisions = _decisions(home)

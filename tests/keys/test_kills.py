@@ -167,12 +167,13 @@ def test_killed_at_every_step_it_goes_on(folder: Path) -> None:
         _kill_and_go_on(_copy(folder, str(number)), number)
 
 
-def test_half_a_note_goes_at_the_next_start(folder: Path) -> None:
-    half = folder / "objects" / "notes" / "0badc0de.note.1.part"
-    half.write_bytes(b"RLN")
+def test_half_a_small_file_goes_at_the_next_start(folder: Path) -> None:
+    halves = [folder / "objects" / name for name in ("notes/0badc0de.note.1.part", "anchor.1.part")]
+    for half in halves:
+        half.write_bytes(b"RL")
     with _opened(folder) as home:
-        assert recover(home).partial == 1
-    assert not half.exists()
+        assert recover(home).partial == 2
+    assert not any(half.exists() for half in halves)
 
 
 def test_what_a_kill_left_without_a_row_is_named_by_the_next_retirement(folder: Path) -> None:
