@@ -13,6 +13,7 @@ from service.cli import (
     audit,
     backup,
     bench,
+    codec,
     correct,
     delete,
     doctor,
@@ -93,6 +94,7 @@ app.add_typer(rejections.app, name="rejections")
 app.add_typer(keys.app, name="keys")
 keys.app.command("erase")(erase.erase)
 app.add_typer(trail.app, name="trail")
+app.add_typer(codec.app, name="codec")
 app.add_typer(bench.app, name="bench")
 
 

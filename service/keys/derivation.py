@@ -37,6 +37,7 @@ class Purpose(Enum):
     NOTE = b"note"
     SNAPSHOT = b"snapshot"
     ANCHOR = b"anchor"
+    CODED_FILE = b"coded file"
     KEYRING = b"keyring"
 
 

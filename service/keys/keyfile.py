@@ -9,8 +9,10 @@ from pathlib import Path
 
 from service.errors import KeyringFault
 from service.keys.derivation import KEY_BYTES, Purpose, hkdf
+from service.keys.keyring import ArchiveKey, Keyring, KeyState
 from service.keys.sources import read_secret
 from service.keys.wrapping import Computed, Wrapping
+from service.records import ID_BYTES
 
 _OTHERS = 0o077
 
@@ -39,6 +41,16 @@ class KeyFile(Computed):
         except OSError as fault:
             raise KeyringFault(f"cannot write the key file {path}: {fault.strerror}") from fault
         return cls(path)
+
+    def keyring(self) -> Keyring:
+        """Make a keyring of one key, this one, for files that belong to no archive.
+
+        Raises:
+            KeyringFault: the file cannot be read, or others may read it.
+        """
+        secret = self._read()
+        key_id = hkdf(secret, b"", b"radiolith 1|key id", ID_BYTES)
+        return Keyring((ArchiveKey(key_id, KeyState.ACTIVE, 0, secret),))
 
     def _wrapping_key(self, wrapping: Wrapping) -> bytes:
         info = b"radiolith 1|" + Purpose.KEYRING.value

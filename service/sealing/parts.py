@@ -54,6 +54,7 @@ class PartType(IntEnum):
     DEPENDENT_FRAME = 9
     """Decoded with the frame before it at hand."""
     ANCHOR = 10
+    CODED_FILE = 11
 
 
 _NOUNS: Final = {
@@ -67,6 +68,7 @@ _NOUNS: Final = {
     PartType.NOTE: "note, part",
     PartType.SNAPSHOT: "snapshot, chunk",
     PartType.ANCHOR: "anchor, part",
+    PartType.CODED_FILE: "coded file, chunk",
 }
 
 
