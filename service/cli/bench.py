@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.cli.output import console, errors
+
+if TYPE_CHECKING:
+    from service.bench.codec import Row
 
 app = typer.Typer(help="Measure, on files of your own.", no_args_is_help=True)
 
@@ -28,6 +32,10 @@ def codec(
     runs: Annotated[
         int, typer.Option(help="Time each call so often; the least counts.", min=1)
     ] = 1,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw to this folder.")] = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="With --plot: draw this file's residuals.")
+    ] = None,
 ) -> None:
     """Code every grayscale file with every codec installed: bytes, CPU seconds, exactness."""
     from service.bench.codec import BenchOptions, bench_codec
@@ -43,6 +51,17 @@ def codec(
     if (found := ratios(rows)) is not None:
         console.print(ratios_table(found))
         console.print("\n".join(excess_lines(found)), markup=False)
+    if plot is not None:
+        _plot(rows, plot, image)
+
+
+def _plot(rows: Sequence[Row], folder: Path, image: Path | None) -> None:
+    from service.bench.codec_plot import plot_kinds, plot_maps, plot_speeds
+
+    plot_speeds(rows, folder)
+    plot_kinds(rows, folder)
+    if image is not None:
+        plot_maps(image, folder)
 
 
 @app.command()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+from PIL import Image
+from pydicom.data import get_testdata_file
 
 from service.bench.codec import Row
 from service.bench.ratios import Excess, excess_lines, ratios
@@ -44,3 +49,18 @@ def test_a_file_loses_by_more_than_a_share_and_some_bytes(size: int, loses: bool
 
 def test_without_peers_there_is_nothing_to_compare() -> None:
     assert ratios([row("a", "radiolith", 10)]) is None
+
+
+def test_pictures_of_a_run(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="an optional extra")
+    from service.bench.codec_plot import KINDS, MAPS, SPEEDS, plot_kinds, plot_maps, plot_speeds
+
+    rows = [row(file, codec, 900) for file in "ab" for codec in ("radiolith", "jpegls")]
+    for plot, name in ((plot_speeds, SPEEDS), (plot_kinds, KINDS)):
+        drawn_to = plot(rows, tmp_path / "new")
+        assert drawn_to == tmp_path / "new" / name
+        assert "<svg" in drawn_to.read_text()
+    maps = plot_maps(Path(str(get_testdata_file("CT_small.dcm"))), tmp_path)
+    assert maps.name == MAPS
+    with Image.open(maps) as drawn:
+        assert np.asarray(drawn).std() > 10
