@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from codec.inspect import Inspection, inspect_frame
 from models import registry
@@ -26,12 +27,13 @@ SPEEDS: Final = "codec-speed.svg"
 KINDS: Final = "codec-kinds.svg"
 MAPS: Final = "codec-maps.png"
 
+_COLOURS: Final = 160
 _WAYS: Final[dict[str, Callable[[Row], float]]] = {
     "encode": lambda row: row.encode_s,
     "decode": lambda row: row.decode_s,
 }
-_DPI: Final = 110
-_MIDDLE: Final = 512
+_DPI: Final = 100
+_MIDDLE: Final = 256
 """The maps show no more rows and columns than this, from the image's middle."""
 
 
@@ -85,23 +87,17 @@ def plot_maps(image: Path, folder: Path) -> Path:
     """
     picture = read_picture(image.read_bytes())
     found = _inspected(picture)
-    figure = _figure(12, 4.2)
+    figure = _figure(9.6, 3)
     left, middle, right = figure.subplots(1, 3)
-    words = _middle(_values(picture, found))
+    words, residuals = _values(picture, found), np.nan_to_num(found.residuals)
     low, high = np.percentile(words, (1, 99.5))
-    left.imshow(words, cmap="gray", vmin=low, vmax=max(high, low + 1))
-    left.set_title("image")
-    residuals = _middle(np.nan_to_num(found.residuals))
     most = max(float(np.percentile(np.abs(residuals), 98)), 1.0)
-    shown = middle.imshow(residuals, cmap="RdBu", vmin=-most, vmax=most)
-    middle.set_title("residual")
-    figure.colorbar(shown, ax=middle, shrink=0.8)
-    shown = right.imshow(_middle(found.scales), cmap="viridis")
-    right.set_title("scale told by the network, octaves")
-    figure.colorbar(shown, ax=right, shrink=0.8)
-    for axes in (left, middle, right):
-        axes.set_axis_off()
-    return _saved(figure, folder / MAPS)
+    _draw(left, "image", words, ("gray", 48), (low, max(high, low + 1)))
+    drawn = _draw(middle, "residual", residuals, ("RdBu", 21), (-most, most))
+    figure.colorbar(drawn, ax=middle, shrink=0.8)
+    drawn = _draw(right, "scale, octaves", found.scales, ("viridis", 24), (None, None))
+    figure.colorbar(drawn, ax=right, shrink=0.8)
+    return _shrunk(_saved(figure, folder / MAPS))
 
 
 def _inspected(picture: Picture) -> Inspection:
@@ -139,7 +135,8 @@ def _by_codec(rows: Sequence[Row]) -> dict[str, list[Row]]:
 def _point(axes: Axes, codec: str, speed: float, size: float) -> None:
     ours = codec == OURS
     axes.scatter([speed], [size], s=60 if ours else 30, color="C3" if ours else "C0")
-    axes.annotate(codec, (speed, size), (5, 4), textcoords="offset points", fontsize="small")
+    place = (5, -12 if ours else 4)
+    axes.annotate(codec, (speed, size), place, textcoords="offset points", fontsize="small")
 
 
 def _colour(codec: str, number: int) -> str | tuple[float, float, float]:
@@ -154,6 +151,32 @@ def _figure(width: float, height: float) -> Figure:
     except ImportError as error:
         raise MissingPeersError(f"{error.name}: pip install radiolith[bench]") from error
     return Figure(figsize=(width, height), layout="constrained", dpi=_DPI)
+
+
+def _draw(
+    axes: Axes,
+    title: str,
+    image: NDArray[np.float64],
+    colours: tuple[str, int],
+    ends: tuple[float | None, float | None],
+) -> AxesImage:
+    """Draw an image's middle in so many colours of a map."""
+    from matplotlib import colormaps
+
+    name, count = colours
+    axes.set_title(title)
+    axes.set_axis_off()
+    few = colormaps[name].resampled(count)
+    low, high = ends
+    return axes.imshow(_middle(image), cmap=few, vmin=low, vmax=high, interpolation="nearest")
+
+
+def _shrunk(path: Path) -> Path:
+    """Keep fewer colours of a picture that is mostly noise: a third of the bytes."""
+    with Image.open(path) as drawn:
+        fewer = drawn.convert("RGB").quantize(_COLOURS, Image.Quantize.MAXCOVERAGE)
+        fewer.save(path, optimize=True)
+    return path
 
 
 def _saved(figure: Figure, path: Path) -> Path:
