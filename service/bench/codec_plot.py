@@ -22,6 +22,7 @@ from service.errors import Unparsable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 SPEEDS: Final = "codec-speed.svg"
 KINDS: Final = "codec-kinds.svg"
