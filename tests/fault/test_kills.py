@@ -31,6 +31,7 @@ def some_kills(count: int, seed: int, latest_s: float) -> list[Kill]:
     return kills
 
 
+@pytest.mark.slow
 def test_kills_under_load_lose_and_alter_nothing(tmp_path: Path, storescu: str) -> None:
     kills = [
         Kill("entry.renamed", nth=3),

@@ -23,6 +23,7 @@ from typing import Any
 from config.settings import Settings, load
 from dicom.server import Listener, bind
 from service import logs
+from service.demo.scratch import unused_port
 from service.encode import Codec
 from service.failpoints import Step, arm
 from service.home import Home
@@ -38,18 +39,24 @@ def main(path: Path) -> None:
     """Serve one run for each line; say ``ready`` and the process group, then ``ended``."""
     settings = load(path)
     logs.configure(settings.log.level, settings.log.format, settings.log.phi)
-    codec, socket = load_codec(), bind(HOST, 0)
-    print(socket.getsockname()[1], flush=True)  # noqa: T201 - the other side reads it
+    codec, port = load_codec(), unused_port()
+    print(port, flush=True)  # noqa: T201 - the other side reads it
     for line in sys.stdin:
-        alive, held = os.pipe()
-        if (leader := os.fork()) == 0:
-            os.close(alive)
-            _lead(settings, codec, Listener(socket), json.loads(line))
-        os.close(held)
-        os.read(alive, 1)  # until the last process of the run is gone
-        os.close(alive)
-        os.waitpid(leader, 0)
+        # A socket for each run: whoever still waits to be accepted is turned away at its end.
+        with bind(HOST, port) as socket:
+            _run(settings, codec, Listener(socket), json.loads(line))
         print("ended", flush=True)  # noqa: T201 - the other side reads it
+
+
+def _run(settings: Settings, codec: Codec, listener: Listener, told: Mapping[str, Any]) -> None:
+    alive, held = os.pipe()
+    if (leader := os.fork()) == 0:
+        os.close(alive)
+        _lead(settings, codec, listener, told)
+    os.close(held)
+    os.read(alive, 1)  # until the last process of the run is gone
+    os.close(alive)
+    os.waitpid(leader, 0)
 
 
 def _lead(settings: Settings, codec: Codec, listener: Listener, told: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from service.failpoints import Step, arm
 FAILPOINT = "ARMED_FAILPOINT"
 FAILING_CALLS = "FAILING_CALLS"
 CRASHING_IMAGE = "CRASHING_IMAGE"
+CLOCK = "CLOCK"
 _LOOK_S = 0.05
 
 
@@ -96,11 +97,20 @@ def _watch(path: Path) -> None:
     threading.Thread(target=_fail_calls, args=(path,), daemon=True).start()
 
 
+def _set_clock(path: Path) -> None:
+    """Let the UTC clock stand as many nanoseconds off as the file says at each moment."""
+    right = time.time_ns
+    time.time_ns = lambda: right() + int(path.read_text())
+    time.time = lambda: time.time_ns() / 1e9
+
+
 if FAILPOINT in os.environ:
     told = json.loads(os.environ[FAILPOINT])
     _arm(told["step"], told["nth"], told["kills"], Path(told["arrivals"]))
 if CRASHING_IMAGE in os.environ and _runs(b"service.processes.transcoder"):
     _crash_over(os.environ[CRASHING_IMAGE].encode())
+if CLOCK in os.environ:
+    _set_clock(Path(os.environ[CLOCK]))
 if FAILING_CALLS in os.environ:
     calls = Path(os.environ[FAILING_CALLS])
     if _is_worker():
