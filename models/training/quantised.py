@@ -1,7 +1,7 @@
 """The network while it is trained: float parameters, rounded to integers in the forward pass.
 
 Rounding passes gradients straight through (Bengio et al., arXiv:1308.3432), so what is trained is
-exactly what :class:`models.exact.ExactLayer` will compute.
+exactly what :class:`models.exact.Network` will compute.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from codec.features import CORRECTION_BITS, MAX_CORRECTION, MAX_LOG_SCALE
-from models.exact import ACTIVATION_TOP, LayerWeights
+from models.dot import ACTIVATION_TOP
+from models.exact import LayerWeights
 
 _WEIGHT_UNIT = 64.0
 _BIAS_UNIT = 1024.0
