@@ -13,16 +13,20 @@ from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Longs, State
 from codec.bitstream import take_bits, write_bits
+from codec.classes import Moments
 from codec.errors import StreamError
 from codec.lattice import NEIGHBOURHOODS, PREDICTED, Planes
 from codec.linear import (
+    COEFFICIENT_BITS,
     COEFFICIENT_LIMIT,
     complete_kernel,
     draw,
     fit,
     is_bounded,
+    quantised,
     residual_bits,
 )
+from codec.tiles import Tiling
 
 DEFAULT_LEVELS = 3
 """The predictor has a set of default kernels for each of the finest levels; the last is for all
@@ -57,6 +61,58 @@ def fit_kernel(
         return default
     by_default, by_own = residual_bits(drawn, default, own)
     return own if by_default - by_own > _sent_bits(own, default) else default
+
+
+def class_kernels(
+    moments: Moments, tiling: Tiling, default: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """The kernels worth using for each class, (classes, pairs)."""
+    labels = tiling.labels.reshape(-1)
+    kernels: list[NDArray[np.int32]] = []
+    for number in range(tiling.classes):
+        expected = kernels[0] if kernels else default
+        kernels.append(_class_kernel(moments, labels == number, expected))
+    return np.stack(kernels)
+
+
+def _class_kernel(
+    moments: Moments, tiles: NDArray[np.bool_], expected: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    own = quantised(moments.solve(tiles))
+    if own is None:
+        return expected
+    by_expected, by_own = (
+        moments.bits(kernel / (1 << COEFFICIENT_BITS))[tiles].sum() for kernel in (expected, own)
+    )
+    return own if by_expected - by_own > _sent_bits(own, expected) else expected
+
+
+def write_kernels(
+    kernels: NDArray[np.int32],
+    default: NDArray[np.int32],
+    buffer: NDArray[np.uint8],
+    state: NDArray[np.uint64],
+) -> None:
+    """Tell the kernels of all classes: the first by the default, the others by the first."""
+    for number, kernel in enumerate(kernels):
+        write_kernel(kernel, kernels[0] if number else default, buffer, state)
+
+
+def read_kernels(
+    classes: int,
+    default: NDArray[np.int32],
+    buffer: NDArray[np.uint8],
+    state: NDArray[np.uint64],
+) -> NDArray[np.int32]:
+    """The kernels of all classes.
+
+    Raises:
+        StreamError: coefficients are out of bounds.
+    """
+    kernels: list[NDArray[np.int32]] = []
+    for _ in range(classes):
+        kernels.append(read_kernel(kernels[0] if kernels else default, buffer, state))
+    return np.stack(kernels)
 
 
 def _zigzag(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -16,25 +16,31 @@ from codec import tables as frame_tables
 from codec.base import base_room, read_base, write_base
 from codec.bitstream import flush, new_state, overrun
 from codec.choose import choose, offered_groupings
+from codec.classes import Moments, choose_classes, moments_of
 from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, scale_contexts, unfold
 from codec.errors import StreamError
 from codec.kernels import (
     default_kernel,
+    class_kernels,
     fit_kernel,
     may_be_own,
-    read_kernel,
-    write_kernel,
+    read_kernels,
+    write_kernels,
 )
-from codec.lattice import layout_of_split, level_shapes, pyramid, turned, turned_shape
+from codec.lattice import QUARTERS, Planes, layout_of_split, level_shapes, pyramid, turned, turned_shape
 from codec.levels import Level, Prediction
 from codec.predictor import Predictor
 from codec.scales import Correction, choose_correction, read_correction, write_correction
 from codec.splits import choose_splits, read_splits, write_splits
 from codec.tables import Decoders
+from codec.tiles import UNDIVIDED, UNTILED, Tiling, may_be_tiled, read_tiling, write_tiling
 from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
 
 _HEADER_ROOM = 20_000
 """Bytes that kernels and tables take at most: 60 tables of 256 lengths of 8 bits, and more."""
+
+_KERNEL_ROOM = 2 * 3 * 200
+"""Bytes that one class's kernels take at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,9 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a stream tells of one phase: its kernel, and how the network errs."""
+    """What a stream tells of one phase: its classes' kernels, and how the network errs."""
 
-    kernel: NDArray[np.int32]
+    kernels: NDArray[np.int32]
     correction: Correction
 
 
@@ -92,12 +98,40 @@ class _Encoder:
         self._setups: Setups = {}
         self._segments: list[Segments] = []
         self._splits = choose_splits(samples)
+        self._tiling, self._moments = self._choose_classes(samples)
         *levels, base = pyramid(samples, self._splits)
         self._base = np.ascontiguousarray(base)
         image, errors = base, np.zeros_like(self._base)
         for number in range(len(levels) - 1, -1, -1):
             errors = self._code_level(number, levels[number], image, errors)
             image = levels[number]
+
+    def _choose_classes(self, samples: NDArray[np.int32]) -> tuple[Tiling, dict[int, Moments]]:
+        if not may_be_tiled(self._splits):
+            return UNTILED, {}
+        planes = Planes((samples.shape[0], samples.shape[1]), QUARTERS)
+        for phase in QUARTERS.phases:
+            planes.put(phase, QUARTERS.take(samples, phase))
+        targets = {
+            phase: np.ascontiguousarray(planes.phase(phase)) for phase in QUARTERS.predicted
+        }
+        return choose_classes(planes, targets)
+
+    def _kernels(
+        self, number: int, level: Level, phase: int, target: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """The kernels of all classes of a phase, (classes, pairs)."""
+        places = self._tiling.at(number)
+        defaults = self._predictor.kernels
+        if places is UNDIVIDED:
+            return fit_kernel(level.values, number, phase, target, defaults)[None]
+        moments = self._moments[phase]
+        if number:
+            shape = self._tiling.labels.shape
+            moments = moments_of(
+                level.values, phase, target, (shape[0], shape[1]), places.shift
+            )
+        return class_kernels(moments, self._tiling, default_kernel(defaults, number, phase))
 
     def _code_level(
         self,
@@ -112,10 +146,10 @@ class _Encoder:
         level.start(turned(coarser, split), turned(coarser_errors, split))
         for phase in level.layout.predicted:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
-            kernel = fit_kernel(level.values, number, phase, target, self._predictor.kernels)
-            prediction = level.predict(phase, kernel)
+            kernels = self._kernels(number, level, phase, target)
+            prediction = level.predict(phase, kernels, self._tiling.at(number))
             left = self._add_clipped(level, phase, target.reshape(-1))
-            self._add_rest(number, phase, kernel, target, prediction, left)
+            self._add_rest(number, phase, kernels, target, prediction, left)
             level.complete(phase, target, prediction.linear)
         return turned(level.errors.join(), split)
 
@@ -137,7 +171,7 @@ class _Encoder:
         self,
         number: int,
         phase: int,
-        kernel: NDArray[np.int32],
+        kernels: NDArray[np.int32],
         target: NDArray[np.int32],
         prediction: Prediction,
         left: NDArray[np.bool_],
@@ -146,7 +180,7 @@ class _Encoder:
         correction = Correction()
         if may_be_own(target.shape):
             correction = choose_correction(samples, predicted)
-            self._setups[number, phase] = Setup(kernel, correction)
+            self._setups[number, phase] = Setup(kernels, correction)
         means = predicted.means(correction.linear)
         symbols = np.empty(len(samples), np.int32)
         fold(samples, means, self._span.limit, symbols)
@@ -168,12 +202,15 @@ class _Encoder:
         tables = self._predictor.tables
         choice = choose(*self.count(offered_groupings(tables)), tables)
         room = base_room(self._base) + _HEADER_ROOM + (choice.bits + 7) // 8
+        room += self._tiling.labels.size + _KERNEL_ROOM * self._tiling.classes
         buffer, state = np.zeros(room, np.uint8), new_state()
         write_splits(self._splits, buffer, state)
         write_base(self._base, self._span.limit, buffer, state)
+        if may_be_tiled(self._splits):
+            write_tiling(self._tiling, buffer, state)
         for (number, phase), setup in self._setups.items():
             default = default_kernel(self._predictor.kernels, number, phase)
-            write_kernel(setup.kernel, default, buffer, state)
+            write_kernels(setup.kernels, default, buffer, state)
             write_correction(setup.correction, buffer, state)
         if self._segments:
             frame_tables.write(choice, tables, buffer, state)
@@ -214,6 +251,7 @@ class _Decoder:
         self._span = span
         self._predictor = predictor
         self._splits = read_splits(shape, self._buffer, self._state)
+        self._tiling = UNTILED
         self._shapes = level_shapes(shape, self._splits)
 
     def read(self) -> NDArray[np.int32]:
@@ -237,7 +275,7 @@ class _Decoder:
             level.start(turned(image, split), turned(errors, split))
             for phase in level.layout.predicted:
                 setup = setups[number, phase]
-                prediction = level.predict(phase, setup.kernel)
+                prediction = level.predict(phase, setup.kernels, self._tiling.at(number))
                 means = prediction.means(setup.correction.linear)
                 contexts = scale_contexts(means, prediction.steps, setup.correction.steps)
                 samples = self._read_phase(level, phase, means, contexts, decoders)
@@ -249,18 +287,25 @@ class _Decoder:
         return image
 
     def _read_setups(self) -> Setups:
+        if may_be_tiled(self._splits):
+            self._tiling = read_tiling(self._shapes[0], self._buffer, self._state)
         setups: Setups = {}
         for number in range(len(self._splits) - 1, -1, -1):
             split = self._splits[number]
             layout, shape = layout_of_split(split), turned_shape(self._shapes[number], split)
             for phase in layout.predicted:
-                kernel = default_kernel(self._predictor.kernels, number, phase)
-                correction = Correction()
-                if may_be_own(layout.shape(shape, phase)):
-                    kernel = read_kernel(kernel, self._buffer, self._state)
-                    correction = read_correction(self._buffer, self._state)
-                setups[number, phase] = Setup(kernel, correction)
+                default = default_kernel(self._predictor.kernels, number, phase)
+                setups[number, phase] = self._read_setup(number, default, layout.shape(shape, phase))
         return setups
+
+    def _read_setup(
+        self, number: int, default: NDArray[np.int32], shape: tuple[int, int]
+    ) -> Setup:
+        classes = self._tiling.at(number).classes
+        if not may_be_own(shape):
+            return Setup(default[None], Correction())
+        kernels = read_kernels(classes, default, self._buffer, self._state)
+        return Setup(kernels, read_correction(self._buffer, self._state))
 
     def _read_phase(
         self,

@@ -14,6 +14,7 @@ from codec.features import extract, refined_means
 from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
 from codec.linear import FRACTION_BITS, predict
 from codec.predictor import Predictor
+from codec.tiles import Places
 
 BLOCK_SAMPLES = 4096
 """Samples whose features are held at a time, so that a layer's sums, 0.5 MB, stay in a core's
@@ -61,9 +62,9 @@ class Level:
         """Set phase 0, the next coarser level, and its linear residuals."""
         self._put(0, coarser, coarser_errors)
 
-    def predict(self, phase: int, kernel: NDArray[np.int32]) -> Prediction:
-        """Predict a phase from the ones before it."""
-        linear = predict(self.values, phase, kernel, self._limit)
+    def predict(self, phase: int, kernels: NDArray[np.int32], places: Places) -> Prediction:
+        """Predict a phase from the ones before it, each sample by its class's kernel."""
+        linear = predict(self.values, phase, kernels, places, self._limit)
         means = np.empty(linear.size, np.int32)
         steps = np.empty(linear.size, np.int8)
         width = linear.shape[1]

@@ -14,8 +14,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Floats, Ints, Longs, Reals
+from codec.arrays import Bytes, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
+from codec.tiles import Places
 
 COEFFICIENT_BITS = 9
 FRACTION_BITS = 4
@@ -38,31 +39,73 @@ def is_bounded(kernel: NDArray[np.int32]) -> bool:
     return 2 * int(np.abs(kernel.astype(np.int64)).sum()) < MAX_WEIGHT
 
 
-def predict(planes: Planes, phase: int, kernel: NDArray[np.int32], limit: int) -> NDArray[np.int32]:
-    """The linear prediction of one phase, in sixteenths, clamped to [0, 16 * limit]."""
+def predict(
+    planes: Planes, phase: int, kernels: NDArray[np.int32], places: Places, limit: int
+) -> NDArray[np.int32]:
+    """The linear prediction of one phase, in sixteenths, clamped to [0, 16 * limit].
+
+    Args:
+        planes: its level.
+        phase: which.
+        kernels: of each class, (classes, pairs).
+        places: where the classes lie.
+        limit: the largest sample.
+    """
     predicted = np.empty(planes.layout.shape(planes.shape, phase), np.int32)
-    _predict(planes.values, NEIGHBOURHOODS[phase], kernel, limit << FRACTION_BITS, predicted)
+    classes = (places.labels, places.shift)
+    near = NEIGHBOURHOODS[phase]
+    _predict(planes.values, near, kernels, classes, limit << FRACTION_BITS, predicted)
     return predicted
 
 
 @njit(cache=True)
-def _predict(values: Ints, places: Longs, kernel: Ints, ceiling: int, predicted: Ints) -> None:
+def _predict(
+    values: Ints,
+    places: Longs,
+    kernels: Ints,
+    classes: tuple[Bytes, int],
+    ceiling: int,
+    predicted: Ints,
+) -> None:
     height, width = predicted.shape
-    half = np.int32(1 << (COEFFICIENT_BITS - FRACTION_BITS - 1))
-    shift = np.int32(COEFFICIENT_BITS - FRACTION_BITS)
-    top = np.int32(ceiling)
+    labels, shift = classes
     total = np.empty(width, np.int32)
     for y in range(height):
-        total[:] = half
-        for k in range(len(kernel)):
-            a, b = 2 * k, 2 * k + 1
-            first = values[places[0, a], y + places[1, a], places[2, a] : places[2, a] + width]
-            second = values[places[0, b], y + places[1, b], places[2, b] : places[2, b] + width]
-            weight = kernel[k]
-            for x in range(width):
-                total[x] += weight * (first[x] + second[x])
+        row = labels[y >> shift]
+        start = 0
+        while start < width:
+            label = row[start >> shift]
+            stop = ((start >> shift) + 1) << shift
+            while stop < width and row[stop >> shift] == label:
+                stop += 1 << shift
+            stop = min(stop, width)
+            _predict_run(values, places, kernels[label], y, start, total[start:stop])
+            start = stop
+        _finish(total, ceiling, predicted[y])
+
+
+@njit(cache=True)
+def _predict_run(
+    values: Ints, places: Longs, kernel: Ints, y: int, start: int, total: Ints
+) -> None:
+    """Weighted sums of some samples of a row, which share a kernel."""
+    width = len(total)
+    total[:] = np.int32(1 << (COEFFICIENT_BITS - FRACTION_BITS - 1))
+    for k in range(len(kernel)):
+        a, b = 2 * k, 2 * k + 1
+        left, right = start + places[2, a], start + places[2, b]
+        first = values[places[0, a], y + places[1, a], left : left + width]
+        second = values[places[0, b], y + places[1, b], right : right + width]
+        weight = kernel[k]
         for x in range(width):
-            predicted[y, x] = min(max(total[x] >> shift, np.int32(0)), top)
+            total[x] += weight * (first[x] + second[x])
+
+
+@njit(cache=True)
+def _finish(total: Ints, ceiling: int, predicted: Ints) -> None:
+    shift, top = np.int32(COEFFICIENT_BITS - FRACTION_BITS), np.int32(ceiling)
+    for x in range(len(total)):
+        predicted[x] = min(max(total[x] >> shift, np.int32(0)), top)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +165,7 @@ def fit(drawn: Drawn) -> NDArray[np.int32] | None:
     if not _accumulate(drawn.differences, drawn.wanted, normal, moments):
         return None
     ridge = 1e-4 * np.trace(normal) / count + 1e-9
-    return _quantised(np.linalg.solve(normal + ridge * np.eye(count), moments))
+    return quantised(np.linalg.solve(normal + ridge * np.eye(count), moments))
 
 
 @njit(cache=True)
@@ -164,8 +207,8 @@ def _residual_bits(differences: Floats, wanted: Floats, coefficients: Floats, bi
             bits[k] += np.log2(abs(residual) + 0.25)
 
 
-def _quantised(solution: NDArray[np.float64]) -> NDArray[np.int32] | None:
-    """Kernel of the solved difference weights; the centre is the mean of the two nearest pairs."""
+def quantised(solution: NDArray[np.float64]) -> NDArray[np.int32] | None:
+    """Kernel, or None where it is out of bounds, of the solved difference weights; the centre is the mean of the two nearest pairs."""
     kernel = solution.copy()
     kernel[:2] += 0.25 * (1.0 - 2.0 * solution.sum())
     scaled = np.rint(kernel[1:] * (1 << COEFFICIENT_BITS))
