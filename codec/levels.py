@@ -8,16 +8,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Ints, Longs
+from codec.arrays import Bytes, Ints, Longs, Octets
 from codec.contexts import SCALE_CONTEXTS, scale_steps
-from codec.features import extract, refined_means
+from codec.features import extract, refine
 from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
-from codec.linear import FRACTION_BITS, predict
+from codec.linear import FRACTION_BITS, predict_band
 from codec.predictor import Predictor
 
-BLOCK_SAMPLES = 4096
-"""Samples whose features are held at a time, so that a layer's sums, 0.5 MB, stay in a core's
-second-level cache."""
+BAND_POSITIONS = 8192
+"""Positions whose features are held at a time, 0.4 MB: they stay in a core's second-level cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +62,35 @@ class Level:
 
     def predict(self, phase: int, kernel: NDArray[np.int32]) -> Prediction:
         """Predict a phase from the ones before it."""
-        linear = predict(self.values, phase, kernel, self._limit)
-        means = np.empty(linear.size, np.int32)
-        steps = np.empty(linear.size, np.int8)
-        width = linear.shape[1]
-        step = max(1, BLOCK_SAMPLES // max(width, 1))
-        for row in range(0, linear.shape[0], step):
-            block = slice(row * width, min(row + step, linear.shape[0]) * width)
-            self._refine(phase, linear[row : row + step], row, means[block], steps[block])
-        return Prediction(linear, means, steps)
+        rows, columns = self.layout.shape(self.values.shape, phase)
+        linear, means = np.empty((2, rows, columns), np.int32)
+        steps = np.empty((rows, columns), np.int8)
+        ceiling, stride = self._limit << FRACTION_BITS, self.values.stride
+        step = max(1, BAND_POSITIONS // stride)
+        for row in range(0, rows, step):
+            band = slice(row, min(row + step, rows))
+            predicted = predict_band(self.values, phase, kernel, self._limit, band)
+            features, exponents = self._features(phase, predicted, row)
+            outputs = self._predictor.refine(phase, features)
+            found = (linear[band], means[band], steps[band])
+            _take_band(predicted, outputs, exponents, stride, ceiling, found)
+        return Prediction(linear, means.reshape(-1), steps.reshape(-1))
 
-    def _refine(
-        self,
-        phase: int,
-        linear: NDArray[np.int32],
-        row: int,
-        means: NDArray[np.int32],
-        steps: NDArray[np.int8],
-    ) -> None:
-        features, exponents = self.features(phase, linear, row)
-        outputs = self._predictor.refine(phase, features)
-        ceiling = self._limit << FRACTION_BITS
-        means[:] = refined_means(linear.reshape(-1), outputs[0], exponents, ceiling)
-        scale_steps(outputs[1], exponents, steps)
+    def _features(
+        self, phase: int, predicted: NDArray[np.int32], row: int
+    ) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
+        level_error = (self._error_total << FRACTION_BITS) // self._known
+        return extract(self.values, self.errors, phase, predicted, row, level_error)
 
     def features(
-        self, phase: int, linear: NDArray[np.int32], row: int
+        self, phase: int, linear: NDArray[np.int32]
     ) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
-        """Features and exponents of some rows of a phase, see :func:`codec.features.extract`."""
-        level_error = (self._error_total << FRACTION_BITS) // self._known
-        return extract(self.values, self.errors, phase, linear, row, level_error)
+        """Features (features, samples) and exponents (samples,) of a phase, for training."""
+        positions = self.values.positions(phase)
+        predicted = np.zeros(positions[-1] + 1, np.int32)
+        predicted[positions] = linear.reshape(-1)
+        features, exponents = self._features(phase, predicted, 0)
+        return features[:, positions], exponents[positions]
 
     def complete(self, phase: int, samples: NDArray[np.int32], linear: NDArray[np.int32]) -> None:
         """Set a phase's samples, now that they are known."""
@@ -112,6 +110,25 @@ class Level:
         near = NEIGHBOURHOODS[phase]
         _clip_contexts(self.values.values, near, clip, contexts.reshape(rows, columns))
         return contexts
+
+
+@njit(cache=True)
+def _take_band(
+    predicted: Ints,
+    outputs: Ints,
+    exponents: Ints,
+    stride: int,
+    ceiling: int,
+    found: tuple[Ints, Ints, Octets],
+) -> None:
+    """Fill in a band's predictions, linear and refined, and its scales, without the border."""
+    linear, means, steps = found
+    width = linear.shape[1]
+    for y in range(len(linear)):
+        here = slice(y * stride, y * stride + width)
+        linear[y] = predicted[here]
+        refine(predicted[here], outputs[0, here], exponents[here], ceiling, means[y])
+        scale_steps(outputs[1, here], exponents[here], steps[y])
 
 
 @njit(cache=True)

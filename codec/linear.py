@@ -25,6 +25,8 @@ MAX_WEIGHT = 1 << 15
 COEFFICIENT_LIMIT = 1 << 12
 _FIT_SAMPLES = 8_000
 _NEAR_PAIRS = 6
+_CHUNK = 1024
+"""Positions whose sums stay in the first-level cache."""
 
 
 def complete_kernel(free: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -40,29 +42,39 @@ def is_bounded(kernel: NDArray[np.int32]) -> bool:
 
 def predict(planes: Planes, phase: int, kernel: NDArray[np.int32], limit: int) -> NDArray[np.int32]:
     """The linear prediction of one phase, in sixteenths, clamped to [0, 16 * limit]."""
-    predicted = np.empty(planes.layout.shape(planes.shape, phase), np.int32)
-    _predict(planes.values, NEIGHBOURHOODS[phase], kernel, limit << FRACTION_BITS, predicted)
+    shape = planes.layout.shape(planes.shape, phase)
+    band = predict_band(planes, phase, kernel, limit, slice(0, shape[0]))
+    return band[planes.positions(phase)].reshape(shape)
+
+
+def predict_band(
+    planes: Planes, phase: int, kernel: NDArray[np.int32], limit: int, rows: slice
+) -> NDArray[np.int32]:
+    """The same of some rows, flat, with the border between them, ``planes.stride`` to a row."""
+    columns = planes.layout.shape(planes.shape, phase)[1]
+    predicted = np.empty((rows.stop - rows.start - 1) * planes.stride + columns, np.int32)
+    offsets = planes.offsets(phase, rows.start)
+    _predict(planes.values.reshape(-1), offsets, kernel, limit << FRACTION_BITS, predicted)
     return predicted
 
 
 @njit(cache=True)
-def _predict(values: Ints, places: Longs, kernel: Ints, ceiling: int, predicted: Ints) -> None:
-    height, width = predicted.shape
+def _predict(values: Ints, offsets: Longs, kernel: Ints, ceiling: int, predicted: Ints) -> None:
     half = np.int32(1 << (COEFFICIENT_BITS - FRACTION_BITS - 1))
     shift = np.int32(COEFFICIENT_BITS - FRACTION_BITS)
     top = np.int32(ceiling)
-    total = np.empty(width, np.int32)
-    for y in range(height):
+    for start in range(0, len(predicted), _CHUNK):
+        total = predicted[start : start + _CHUNK]
+        count = len(total)
         total[:] = half
         for k in range(len(kernel)):
-            a, b = 2 * k, 2 * k + 1
-            first = values[places[0, a], y + places[1, a], places[2, a] : places[2, a] + width]
-            second = values[places[0, b], y + places[1, b], places[2, b] : places[2, b] + width]
+            a, b = offsets[2 * k] + start, offsets[2 * k + 1] + start
+            first, second = values[a : a + count], values[b : b + count]
             weight = kernel[k]
-            for x in range(width):
-                total[x] += weight * (first[x] + second[x])
-        for x in range(width):
-            predicted[y, x] = min(max(total[x] >> shift, np.int32(0)), top)
+            for i in range(count):
+                total[i] += weight * np.int32(first[i] + second[i])
+        for i in range(count):
+            total[i] = min(max(total[i] >> shift, np.int32(0)), top)
 
 
 @dataclass(frozen=True, slots=True)

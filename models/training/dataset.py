@@ -121,7 +121,7 @@ def _draw_phase(
     linear: NDArray[np.int32],
     draw: Draw,
 ) -> tuple[NDArray[np.generic], ...]:
-    features, exponents = level.features(phase, linear, 0)
+    features, exponents = level.features(phase, linear)
     usable = exponents > 0
     if frame.span.clip is not None:
         near = level.clip_contexts(phase, frame.span.clip) > 0
