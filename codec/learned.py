@@ -14,9 +14,18 @@ from numpy.typing import NDArray
 
 from codec import tables as frame_tables
 from codec.base import base_room, read_base, write_base
-from codec.bitstream import flush, new_state, overrun
+from codec.bitstream import flush, new_state, overrun, padded
 from codec.choose import choose, offered_groupings
-from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, scale_contexts, unfold
+from codec.contexts import (
+    CONTEXTS,
+    LEFT_OUT,
+    clip_settled,
+    clip_surprises,
+    context_order,
+    fold,
+    scale_contexts,
+    unfold,
+)
 from codec.errors import StreamError
 from codec.kernels import (
     default_kernel,
@@ -28,10 +37,10 @@ from codec.kernels import (
 from codec.lattice import layout_of_split, level_shapes, pyramid, turned, turned_shape
 from codec.levels import Level, Prediction
 from codec.predictor import Predictor
+from codec.reading import Decoders, read_segments
 from codec.scales import Correction, choose_correction, read_correction, write_correction
 from codec.splits import choose_splits, read_splits, write_splits
-from codec.tables import Decoders
-from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
+from codec.tokens import GROUPINGS, count_segments, write_segments
 
 _HEADER_ROOM = 20_000
 """Bytes that kernels and tables take at most: 60 tables of 256 lengths of 8 bits, and more."""
@@ -114,8 +123,9 @@ class _Encoder:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
             kernel = fit_kernel(level.values, number, phase, target, self._predictor.kernels)
             prediction = level.predict(phase, kernel)
-            left = self._add_clipped(level, phase, target.reshape(-1))
-            self._add_rest(number, phase, kernel, target, prediction, left)
+            samples = target.reshape(-1)
+            left = self._add_clipped(level, phase, samples)
+            self._add_left(number, phase, kernel, samples, prediction, left)
             level.complete(phase, target, prediction.linear)
         return turned(level.errors.join(), split)
 
@@ -126,35 +136,33 @@ class _Encoder:
         clip = self._span.clip
         if clip is None:
             return np.ones(len(target), np.bool_)
-        contexts = level.clip_contexts(phase, clip)
-        asked, clipped = contexts > 0, target == clip
-        surprising = clipped != (contexts >= CLIP_MAJORITY)
-        self._add(surprising[asked].astype(np.int32), contexts[asked])
-        left: NDArray[np.bool_] = ~(asked & clipped)
+        contexts, clipped = level.clip_contexts(phase, clip), target == clip
+        order, starts = context_order(contexts)
+        symbols = np.empty(len(order), np.int32)
+        clip_surprises(clipped, contexts, order, symbols)
+        self._segments.append(Segments(symbols, starts))
+        left: NDArray[np.bool_] = ~clipped | (contexts == LEFT_OUT)
         return left
 
-    def _add_rest(
+    def _add_left(
         self,
         number: int,
         phase: int,
         kernel: NDArray[np.int32],
-        target: NDArray[np.int32],
+        samples: NDArray[np.int32],
         prediction: Prediction,
         left: NDArray[np.bool_],
     ) -> None:
-        samples, predicted = target.reshape(-1)[left], prediction.where(left)
         correction = Correction()
-        if may_be_own(target.shape):
-            correction = choose_correction(samples, predicted)
+        if may_be_own(prediction.linear.shape):
+            correction = choose_correction(samples, left, prediction)
             self._setups[number, phase] = Setup(kernel, correction)
-        means = predicted.means(correction.linear)
-        symbols = np.empty(len(samples), np.int32)
-        fold(samples, means, self._span.limit, symbols)
-        self._add(symbols, scale_contexts(means, predicted.steps, correction.steps))
-
-    def _add(self, symbols: NDArray[np.int32], contexts: NDArray[np.uint8]) -> None:
+        means = prediction.means(correction.linear)
+        contexts = scale_contexts(means, prediction.steps, correction.steps, left)
         order, starts = context_order(contexts)
-        self._segments.append(Segments(symbols[order], starts))
+        symbols = np.empty(len(order), np.int32)
+        fold(samples, means, self._span.limit, order, symbols)
+        self._segments.append(Segments(symbols, starts))
 
     def count(self, groupings: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens and raw bits under the wanted groupings of each context."""
@@ -209,7 +217,7 @@ class _Decoder:
     def __init__(
         self, stream: bytes, shape: tuple[int, int], span: Range, predictor: Predictor
     ) -> None:
-        self._buffer = np.frombuffer(stream, np.uint8)
+        self._buffer = padded(stream)
         self._state = new_state()
         self._span = span
         self._predictor = predictor
@@ -238,9 +246,7 @@ class _Decoder:
             for phase in level.layout.predicted:
                 setup = setups[number, phase]
                 prediction = level.predict(phase, setup.kernel)
-                means = prediction.means(setup.correction.linear)
-                contexts = scale_contexts(means, prediction.steps, setup.correction.steps)
-                samples = self._read_phase(level, phase, means, contexts, decoders)
+                samples = self._read_phase(level, phase, prediction, setup.correction, decoders)
                 level.complete(phase, samples.reshape(prediction.linear.shape), prediction.linear)
             if overrun(self._buffer, self._state):
                 raise StreamError("the stream ends before its last symbol")
@@ -266,44 +272,30 @@ class _Decoder:
         self,
         level: Level,
         phase: int,
-        means: NDArray[np.int32],
-        contexts: NDArray[np.uint8],
+        prediction: Prediction,
+        correction: Correction,
         decoders: Decoders,
     ) -> NDArray[np.int32]:
         clip = self._span.clip
-        if clip is None:
-            return self._read_samples(means, contexts, decoders)
-        clip_contexts = level.clip_contexts(phase, clip)
-        asked = clip_contexts > 0
-        clipped = np.zeros(len(asked), np.bool_)
-        surprising = self._read_symbols(clip_contexts[asked], decoders) > 0
-        clipped[asked] = surprising != (clip_contexts[asked] >= CLIP_MAJORITY)
-        samples = np.full(len(asked), clip, np.int32)
-        samples[~clipped] = self._read_samples(means[~clipped], contexts[~clipped], decoders)
-        return samples
-
-    def _read_samples(
-        self, means: NDArray[np.int32], contexts: NDArray[np.uint8], decoders: Decoders
-    ) -> NDArray[np.int32]:
-        samples = np.empty(len(means), np.int32)
-        symbols = self._read_symbols(contexts, decoders)
-        if not unfold(symbols, means, self._span.limit, samples):
+        left = np.ones(prediction.linear.size, np.bool_)
+        samples = np.empty(len(left), np.int32)
+        if clip is not None:
+            samples[:] = clip
+            contexts = level.clip_contexts(phase, clip)
+            order, symbols = self._read_symbols(contexts, decoders)
+            clip_settled(symbols, contexts, order, left)
+        means = prediction.means(correction.linear)
+        contexts = scale_contexts(means, prediction.steps, correction.steps, left)
+        order, symbols = self._read_symbols(contexts, decoders)
+        if not unfold(symbols, means, self._span.limit, order, samples):
             raise StreamError("a sample is out of range")
         return samples
 
-    def _read_symbols(self, contexts: NDArray[np.uint8], decoders: Decoders) -> NDArray[np.int32]:
+    def _read_symbols(
+        self, contexts: NDArray[np.uint8], decoders: Decoders
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The samples that are coded, in order of context, and their symbols."""
         order, starts = context_order(contexts)
-        in_order = np.empty(len(contexts), np.int32)
-        read_segments(
-            in_order,
-            starts,
-            decoders.groupings,
-            decoders.fast,
-            decoders.firsts,
-            decoders.symbols,
-            self._buffer,
-            self._state,
-        )
-        symbols = np.empty_like(in_order)
-        symbols[order] = in_order
-        return symbols
+        symbols = np.empty(len(order), np.int32)
+        read_segments(symbols, starts, decoders, self._buffer, self._state)
+        return order, symbols

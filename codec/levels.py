@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Ints, Longs, Octets
-from codec.contexts import SCALE_CONTEXTS, scale_steps
+from codec.contexts import LEFT_OUT, SCALE_CONTEXTS, scale_steps
 from codec.features import extract, refine
 from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
 from codec.linear import FRACTION_BITS, predict_band
@@ -32,10 +32,6 @@ class Prediction:
     linear: NDArray[np.int32]
     refined: NDArray[np.int32]
     steps: NDArray[np.int8]
-
-    def where(self, mask: NDArray[np.bool_]) -> Prediction:
-        """Of some samples only, all flat."""
-        return Prediction(self.linear.reshape(-1)[mask], self.refined[mask], self.steps[mask])
 
     def means(self, linear: bool) -> NDArray[np.int32]:
         """The prediction to use, in sixteenths, flat."""
@@ -104,9 +100,9 @@ class Level:
         self._known += samples.size
 
     def clip_contexts(self, phase: int, clip: int) -> NDArray[np.uint8]:
-        """Context of each sample's "equals the clip value", 0 where no near neighbour does."""
+        """Context of each sample's "equals the clip value"; LEFT_OUT where no near one does."""
         rows, columns = self.layout.shape(self.values.shape, phase)
-        contexts = np.zeros(rows * columns, np.uint8)
+        contexts = np.empty(rows * columns, np.uint8)
         near = NEIGHBOURHOODS[phase]
         _clip_contexts(self.values.values, near, clip, contexts.reshape(rows, columns))
         return contexts
@@ -145,5 +141,5 @@ def _clip_contexts(values: Ints, places: Longs, clip: int, contexts: Bytes) -> N
             for x in range(width):
                 counter[x] += row[x] == clip
         for x in range(width):
-            if closest[x] + further[x] > 0:
-                contexts[y, x] = SCALE_CONTEXTS + 3 * closest[x] + min(further[x] // 3, 2)
+            context = SCALE_CONTEXTS + 3 * closest[x] + min(further[x] // np.uint8(3), 2)
+            contexts[y, x] = context if closest[x] | further[x] else LEFT_OUT

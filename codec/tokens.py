@@ -21,9 +21,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from codec.arrays import Bytes, Codes, Decoder, FastCodes, Flags, Ints, Longs, Shorts, State, Whole
-from codec.bitstream import fill, peek_bits, take_bits, write_bits
-from codec.huffman import FAST_BITS, MAX_LENGTH
+from codec.arrays import Bytes, Codes, Flags, Ints, Longs, Shorts, State
+from codec.bitstream import write_bits
 
 SINGLE, PAIR, QUAD, RUN = 0, 1, 2, 3
 GROUPINGS = 4
@@ -192,103 +191,3 @@ def write_segments(
                 write_bits(buffer, state, codes[context, token], lengths[context, token])
             if raw_bits[i] > 0:
                 write_bits(buffer, state, raw[i], raw_bits[i])
-
-
-@njit(cache=True, inline="always")
-def _read_token(
-    buffer: Bytes, state: State, fast: FastCodes, firsts: Ints, symbols: Bytes
-) -> Whole:
-    fill(buffer, state)
-    entry = fast[peek_bits(state, FAST_BITS)]
-    if entry:
-        state[1] -= np.uint64(entry & 15)
-        return np.int64(entry >> 4)
-    for length in range(FAST_BITS + 1, MAX_LENGTH + 1):
-        index = peek_bits(state, length) - firsts[0, length]
-        if 0 <= index < firsts[1, length]:
-            state[1] -= np.uint64(length)
-            return np.int64(symbols[firsts[2, length] + index])
-    state[1] -= np.uint64(MAX_LENGTH)
-    return np.int64(0)
-
-
-@njit(cache=True)
-def _read_excess(buffer: Bytes, state: State) -> int:
-    zeros = 0
-    while zeros < SYMBOL_BITS and take_bits(buffer, state, 1) == 0:
-        zeros += 1
-    return (1 << (zeros + 2) | take_bits(buffer, state, zeros + 2)) - 4
-
-
-@njit(cache=True)
-def read_segments(
-    symbols: Ints,
-    starts: Longs,
-    groupings: Bytes,
-    fast: FastCodes,
-    firsts: Ints,
-    order: Bytes,
-    buffer: Bytes,
-    state: State,
-) -> None:
-    """Read symbols in context order; any bits yield some symbols, never more than asked for."""
-    for context in range(len(starts) - 1):
-        segment = symbols[starts[context] : starts[context + 1]]
-        if len(segment) == 0:
-            continue
-        table = (fast[context], firsts[context], order[context])
-        grouping = groupings[context]
-        if grouping == SINGLE:
-            _read_single(segment, table, buffer, state)
-        elif grouping == RUN:
-            _read_runs(segment, table, buffer, state)
-        elif grouping == PAIR:
-            _read_joined(segment, 2, 4, table, buffer, state)
-        else:
-            _read_joined(segment, 4, 2, table, buffer, state)
-
-
-@njit(cache=True)
-def _read_single(segment: Ints, table: Decoder, buffer: Bytes, state: State) -> None:
-    for i in range(len(segment)):
-        token = _read_token(buffer, state, table[0], table[1], table[2])
-        if token >= 32:
-            exponent = min(((token - 32) >> 2) + 5, SYMBOL_BITS + 1)
-            bits = exponent - 2
-            token = np.int64((4 | (token & 3)) << bits | take_bits(buffer, state, bits))
-        segment[i] = token
-
-
-@njit(cache=True)
-def _read_joined(
-    segment: Ints, joined: int, bits: int, table: Decoder, buffer: Bytes, state: State
-) -> None:
-    top = (1 << bits) - 1
-    for start in range(0, len(segment), joined):
-        token = _read_token(buffer, state, table[0], table[1], table[2])
-        for k in range(min(joined, len(segment) - start)):
-            symbol = (token >> (bits * (joined - 1 - k))) & top
-            if symbol == top:
-                symbol += _read_excess(buffer, state)
-            segment[start + k] = symbol
-
-
-@njit(cache=True)
-def _read_runs(segment: Ints, table: Decoder, buffer: Bytes, state: State) -> None:
-    i = 0
-    while i < len(segment):
-        token = _read_token(buffer, state, table[0], table[1], table[2])
-        run = token >> 2
-        if run >= 16:
-            exponent = ((run - 16) >> 1) + 4
-            bits = exponent - 1
-            run = (2 | (run & 1)) << bits | take_bits(buffer, state, bits)
-        stop = min(i + run, len(segment))
-        segment[i:stop] = 0
-        i = stop
-        if i < len(segment):
-            symbol = (token & 3) + 1
-            if symbol == 4:
-                symbol += _read_excess(buffer, state)
-            segment[i] = symbol
-            i += 1

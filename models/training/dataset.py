@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from codec.contexts import LEFT_OUT
 from codec.kernels import fit_kernel
 from codec.lattice import MIN_SIDE, PREDICTED, Split, pyramid, turned, turned_shape
 from codec.levels import Level
@@ -124,7 +125,7 @@ def _draw_phase(
     features, exponents = level.features(phase, linear)
     usable = exponents > 0
     if frame.span.clip is not None:
-        near = level.clip_contexts(phase, frame.span.clip) > 0
+        near = level.clip_contexts(phase, frame.span.clip) != LEFT_OUT
         usable &= ~(near & (target.reshape(-1) == frame.span.clip))
     chosen = np.flatnonzero(usable)
     if len(chosen) > draw.most:
