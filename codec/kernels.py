@@ -64,11 +64,17 @@ def _zigzag(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> NDArray[np
     return np.where(difference < 0, -2 * difference - 1, 2 * difference)
 
 
-def _rice(values: NDArray[np.int64]) -> tuple[int, int]:
+@njit(cache=True)
+def _rice(values: Longs) -> tuple[int, int]:
     """The best parameter and the bits that it takes."""
-    sizes = [int((values >> k).sum()) + len(values) * (1 + k) for k in range(1 << _K_BITS)]
-    k = int(np.argmin(sizes))
-    return k, sizes[k]
+    best, least = 0, 1 << 62
+    for k in range(1 << _K_BITS):
+        bits = len(values) * (1 + k)
+        for value in values:
+            bits += value >> k
+        if bits < least:
+            best, least = k, bits
+    return best, least
 
 
 def _sent_bits(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> int:

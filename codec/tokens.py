@@ -20,14 +20,18 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Codes, Flags, Ints, Longs, Shorts, State
-from codec.bitstream import write_bits
+from codec.bitstream import COUNT, HELD, POSITION, write_bits
 
 SINGLE, PAIR, QUAD, RUN = 0, 1, 2, 3
 GROUPINGS = 4
 RAW = -1
 """In a list of tokens: only raw bits, no Huffman code."""
+
+_FREQUENT = 1024
+"""Single symbols below this have their tokens looked up: no branch to guess wrong in noise."""
 
 SYMBOL_BITS = 17
 """Folded residuals of 16-bit samples are below 2**SYMBOL_BITS."""
@@ -68,19 +72,33 @@ def tokenise(symbols: Ints, grouping: int, tokens: Shorts, raw: Longs, raw_bits:
     return _tokenise_joined(symbols, 4, 2, tokens, raw, raw_bits)
 
 
+def _single_tokens() -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+    """Token and number of raw bits of each frequent symbol."""
+    exponents = [max(symbol.bit_length() - 1, 0) for symbol in range(_FREQUENT)]
+    tokens = [
+        symbol if symbol < 32 else 32 + (e - 5) * 4 + ((symbol >> (e - 2)) & 3)
+        for symbol, e in enumerate(exponents)
+    ]
+    raw_bits = [0 if symbol < 32 else e - 2 for symbol, e in enumerate(exponents)]
+    return np.array(tokens, np.int16), np.array(raw_bits, np.uint8)
+
+
+_TOKENS, _RAW_BITS = _single_tokens()
+
+
 @njit(cache=True)
 def _tokenise_single(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes) -> int:
     for i in range(len(symbols)):
         symbol = symbols[i]
-        if symbol < 32:
-            tokens[i] = symbol
-            raw[i] = 0
-            raw_bits[i] = 0
+        if symbol < _FREQUENT:
+            tokens[i] = _TOKENS[symbol]
+            bits = np.int64(_RAW_BITS[symbol])
         else:
             exponent = _bit_length(symbol) - 1
             tokens[i] = 32 + (exponent - 5) * 4 + ((symbol >> (exponent - 2)) & 3)
-            raw_bits[i] = exponent - 2
-            raw[i] = symbol & ((1 << (exponent - 2)) - 1)
+            bits = np.int64(exponent - 2)
+        raw_bits[i] = bits
+        raw[i] = symbol & ((1 << bits) - 1)
     return len(symbols)
 
 
@@ -185,9 +203,40 @@ def write_segments(
         tokens = np.empty(room, np.int16)
         raw = np.empty(room, np.int64)
         raw_bits = np.empty(room, np.uint8)
-        for i in range(tokenise(segment, groupings[context], tokens, raw, raw_bits)):
-            if tokens[i] != RAW:
-                token = tokens[i]
-                write_bits(buffer, state, codes[context, token], lengths[context, token])
-            if raw_bits[i] > 0:
-                write_bits(buffer, state, raw[i], raw_bits[i])
+        count = tokenise(segment, groupings[context], tokens, raw, raw_bits)
+        _write_tokens(
+            tokens[:count], raw, raw_bits, (codes[context], lengths[context]), buffer, state
+        )
+
+
+@njit(cache=True)
+def _write_tokens(
+    tokens: Shorts,
+    raw: Longs,
+    raw_bits: Bytes,
+    table: tuple[Codes, Bytes],
+    buffer: Bytes,
+    state: State,
+) -> None:
+    """Write each token's code and raw bits at once: at most 33 bits."""
+    codes, lengths = table
+    held, count, position = state[HELD], state[COUNT], state[POSITION]
+    for i in range(len(tokens)):
+        code, length, token = np.uint64(0), np.uint64(0), tokens[i]
+        if token != RAW:
+            code, length = np.uint64(codes[token]), np.uint64(lengths[token])
+        more = np.uint64(raw_bits[i])
+        held = ((held << length | code) << more) | np.uint64(raw[i])
+        count += length + more
+        if count >= np.uint64(32):
+            count -= np.uint64(32)
+            word = np.uint32(held >> count)
+            for k in range(4):
+                buffer[position + np.uint64(k)] = np.uint8(word >> np.uint32(24 - 8 * k))
+            position += np.uint64(4)
+    state[HELD], state[COUNT], state[POSITION] = np.uint64(0), np.uint64(0), position
+    for shift in (24, 16, 8):
+        if count > np.uint64(shift):
+            write_bits(buffer, state, (held >> (count - np.uint64(8))) & np.uint64(255), 8)
+            count -= np.uint64(8)
+    write_bits(buffer, state, held & ((np.uint64(1) << count) - np.uint64(1)), count)
