@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Longs, State
 from codec.bitstream import take_bits, write_bits
-from codec.classes import Moments
 from codec.errors import StreamError
 from codec.lattice import NEIGHBOURHOODS, PREDICTED, Planes
 from codec.linear import (
@@ -26,6 +25,7 @@ from codec.linear import (
     quantised,
     residual_bits,
 )
+from codec.moments import Moments
 from codec.tiles import Tiling
 
 DEFAULT_LEVELS = 3
@@ -68,23 +68,24 @@ def class_kernels(
 ) -> NDArray[np.int32]:
     """The kernels worth using for each class, (classes, pairs)."""
     labels = tiling.labels.reshape(-1)
+    members = labels == np.arange(tiling.classes)[:, None]
     kernels: list[NDArray[np.int32]] = []
-    for number in range(tiling.classes):
+    for tiles, solution in zip(members, moments.solve(members), strict=True):
         expected = kernels[0] if kernels else default
-        kernels.append(_class_kernel(moments, labels == number, expected))
+        kernels.append(_class_kernel(moments, tiles, quantised(solution), expected))
     return np.stack(kernels)
 
 
 def _class_kernel(
-    moments: Moments, tiles: NDArray[np.bool_], expected: NDArray[np.int32]
+    moments: Moments,
+    tiles: NDArray[np.bool_],
+    own: NDArray[np.int32] | None,
+    expected: NDArray[np.int32],
 ) -> NDArray[np.int32]:
-    own = quantised(moments.solve(tiles))
     if own is None:
         return expected
-    by_expected, by_own = (
-        moments.bits(kernel / (1 << COEFFICIENT_BITS))[tiles].sum() for kernel in (expected, own)
-    )
-    return own if by_expected - by_own > _sent_bits(own, expected) else expected
+    bits = moments.bits(np.stack([expected, own]) / (1 << COEFFICIENT_BITS))[tiles].sum(axis=0)
+    return own if bits[0] - bits[1] > _sent_bits(own, expected) else expected
 
 
 def write_kernels(
@@ -120,11 +121,17 @@ def _zigzag(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> NDArray[np
     return np.where(difference < 0, -2 * difference - 1, 2 * difference)
 
 
-def _rice(values: NDArray[np.int64]) -> tuple[int, int]:
+@njit(cache=True)
+def _rice(values: Longs) -> tuple[int, int]:
     """The best parameter and the bits that it takes."""
-    sizes = [int((values >> k).sum()) + len(values) * (1 + k) for k in range(1 << _K_BITS)]
-    k = int(np.argmin(sizes))
-    return k, sizes[k]
+    best, least = 0, 1 << 62
+    for k in range(1 << _K_BITS):
+        bits = len(values) * (1 + k)
+        for value in values:
+            bits += value >> k
+        if bits < least:
+            best, least = k, bits
+    return best, least
 
 
 def _sent_bits(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> int:

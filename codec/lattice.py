@@ -175,6 +175,27 @@ class Planes:
         bordered = (len(layout.phases), rows + 2 * BORDER, columns + 2 * BORDER)
         self.values = np.zeros(bordered, np.int32)
 
+    @property
+    def stride(self) -> int:
+        """From a sample to the one below it in its plane."""
+        return self.values.shape[2]
+
+    def offsets(self, phase: int, row: int) -> NDArray[np.int64]:
+        """Where the neighbours of a row's first sample lie in ``values``, flattened.
+
+        From one position to the next all of them move on by one, through the border into the next
+        row: a band of rows is one loop.
+        """
+        planes, rows, columns = NEIGHBOURHOODS[phase]
+        height, width = self.values.shape[1:]
+        offsets: NDArray[np.int64] = (planes * height + rows + row) * width + columns
+        return offsets
+
+    def positions(self, phase: int) -> NDArray[np.int64]:
+        """Where a phase's samples are in the band of all its rows."""
+        rows, columns = self.layout.shape(self.shape, phase)
+        return np.add.outer(np.arange(rows) * self.stride, np.arange(columns)).reshape(-1)
+
     def phase(self, phase: int) -> NDArray[np.int32]:
         """A view of one phase without its border."""
         rows, columns = self.layout.shape(self.shape, phase)

@@ -14,27 +14,40 @@ from numpy.typing import NDArray
 
 from codec import tables as frame_tables
 from codec.base import base_room, read_base, write_base
-from codec.bitstream import flush, new_state, overrun
+from codec.bitstream import flush, new_state, overrun, padded
 from codec.choose import choose, offered_groupings
-from codec.classes import Moments, choose_classes, moments_of
-from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, scale_contexts, unfold
+from codec.contexts import (
+    CONTEXTS,
+    LEFT_OUT,
+    clip_settled,
+    clip_surprises,
+    context_order,
+    fold,
+    scale_contexts,
+    unfold,
+)
 from codec.errors import StreamError
+from codec.fitting import Fitting
 from codec.kernels import (
     default_kernel,
-    class_kernels,
-    fit_kernel,
     may_be_own,
     read_kernels,
     write_kernels,
 )
-from codec.lattice import QUARTERS, Planes, layout_of_split, level_shapes, pyramid, turned, turned_shape
+from codec.lattice import (
+    layout_of_split,
+    level_shapes,
+    pyramid,
+    turned,
+    turned_shape,
+)
 from codec.levels import Level, Prediction
 from codec.predictor import Predictor
+from codec.reading import Decoders, read_segments
 from codec.scales import Correction, choose_correction, read_correction, write_correction
 from codec.splits import choose_splits, read_splits, write_splits
-from codec.tables import Decoders
-from codec.tiles import UNDIVIDED, UNTILED, Tiling, may_be_tiled, read_tiling, write_tiling
-from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
+from codec.tiles import UNTILED, may_be_tiled, read_tiling, write_tiling
+from codec.tokens import GROUPINGS, count_segments, write_segments
 
 _HEADER_ROOM = 20_000
 """Bytes that kernels and tables take at most: 60 tables of 256 lengths of 8 bits, and more."""
@@ -98,40 +111,13 @@ class _Encoder:
         self._setups: Setups = {}
         self._segments: list[Segments] = []
         self._splits = choose_splits(samples)
-        self._tiling, self._moments = self._choose_classes(samples)
+        self._fitting = Fitting(samples, self._splits, predictor.kernels)
         *levels, base = pyramid(samples, self._splits)
         self._base = np.ascontiguousarray(base)
         image, errors = base, np.zeros_like(self._base)
         for number in range(len(levels) - 1, -1, -1):
             errors = self._code_level(number, levels[number], image, errors)
             image = levels[number]
-
-    def _choose_classes(self, samples: NDArray[np.int32]) -> tuple[Tiling, dict[int, Moments]]:
-        if not may_be_tiled(self._splits):
-            return UNTILED, {}
-        planes = Planes((samples.shape[0], samples.shape[1]), QUARTERS)
-        for phase in QUARTERS.phases:
-            planes.put(phase, QUARTERS.take(samples, phase))
-        targets = {
-            phase: np.ascontiguousarray(planes.phase(phase)) for phase in QUARTERS.predicted
-        }
-        return choose_classes(planes, targets)
-
-    def _kernels(
-        self, number: int, level: Level, phase: int, target: NDArray[np.int32]
-    ) -> NDArray[np.int32]:
-        """The kernels of all classes of a phase, (classes, pairs)."""
-        places = self._tiling.at(number)
-        defaults = self._predictor.kernels
-        if places is UNDIVIDED:
-            return fit_kernel(level.values, number, phase, target, defaults)[None]
-        moments = self._moments[phase]
-        if number:
-            shape = self._tiling.labels.shape
-            moments = moments_of(
-                level.values, phase, target, (shape[0], shape[1]), places.shift
-            )
-        return class_kernels(moments, self._tiling, default_kernel(defaults, number, phase))
 
     def _code_level(
         self,
@@ -146,10 +132,12 @@ class _Encoder:
         level.start(turned(coarser, split), turned(coarser_errors, split))
         for phase in level.layout.predicted:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
-            kernels = self._kernels(number, level, phase, target)
-            prediction = level.predict(phase, kernels, self._tiling.at(number))
-            left = self._add_clipped(level, phase, target.reshape(-1))
-            self._add_rest(number, phase, kernels, target, prediction, left)
+            kernels = self._fitting.kernels(level.values, number, phase, target)
+            places = self._fitting.tiling.at(number)
+            prediction = level.predict(phase, kernels, places)
+            samples = target.reshape(-1)
+            left = self._add_clipped(level, phase, samples)
+            self._add_left(number, phase, kernels, samples, prediction, left)
             level.complete(phase, target, prediction.linear)
         return turned(level.errors.join(), split)
 
@@ -160,35 +148,33 @@ class _Encoder:
         clip = self._span.clip
         if clip is None:
             return np.ones(len(target), np.bool_)
-        contexts = level.clip_contexts(phase, clip)
-        asked, clipped = contexts > 0, target == clip
-        surprising = clipped != (contexts >= CLIP_MAJORITY)
-        self._add(surprising[asked].astype(np.int32), contexts[asked])
-        left: NDArray[np.bool_] = ~(asked & clipped)
+        contexts, clipped = level.clip_contexts(phase, clip), target == clip
+        order, starts = context_order(contexts)
+        symbols = np.empty(len(order), np.int32)
+        clip_surprises(clipped, contexts, order, symbols)
+        self._segments.append(Segments(symbols, starts))
+        left: NDArray[np.bool_] = ~clipped | (contexts == LEFT_OUT)
         return left
 
-    def _add_rest(
+    def _add_left(
         self,
         number: int,
         phase: int,
         kernels: NDArray[np.int32],
-        target: NDArray[np.int32],
+        samples: NDArray[np.int32],
         prediction: Prediction,
         left: NDArray[np.bool_],
     ) -> None:
-        samples, predicted = target.reshape(-1)[left], prediction.where(left)
         correction = Correction()
-        if may_be_own(target.shape):
-            correction = choose_correction(samples, predicted)
+        if may_be_own(prediction.linear.shape):
+            correction = choose_correction(samples, left, prediction)
             self._setups[number, phase] = Setup(kernels, correction)
-        means = predicted.means(correction.linear)
-        symbols = np.empty(len(samples), np.int32)
-        fold(samples, means, self._span.limit, symbols)
-        self._add(symbols, scale_contexts(means, predicted.steps, correction.steps))
-
-    def _add(self, symbols: NDArray[np.int32], contexts: NDArray[np.uint8]) -> None:
+        means = prediction.means(correction.linear)
+        contexts = scale_contexts(means, prediction.steps, correction.steps, left)
         order, starts = context_order(contexts)
-        self._segments.append(Segments(symbols[order], starts))
+        symbols = np.empty(len(order), np.int32)
+        fold(samples, means, self._span.limit, order, symbols)
+        self._segments.append(Segments(symbols, starts))
 
     def count(self, groupings: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens and raw bits under the wanted groupings of each context."""
@@ -202,12 +188,13 @@ class _Encoder:
         tables = self._predictor.tables
         choice = choose(*self.count(offered_groupings(tables)), tables)
         room = base_room(self._base) + _HEADER_ROOM + (choice.bits + 7) // 8
-        room += self._tiling.labels.size + _KERNEL_ROOM * self._tiling.classes
+        tiling = self._fitting.tiling
+        room += tiling.labels.size + _KERNEL_ROOM * tiling.classes
         buffer, state = np.zeros(room, np.uint8), new_state()
         write_splits(self._splits, buffer, state)
         write_base(self._base, self._span.limit, buffer, state)
         if may_be_tiled(self._splits):
-            write_tiling(self._tiling, buffer, state)
+            write_tiling(tiling, buffer, state)
         for (number, phase), setup in self._setups.items():
             default = default_kernel(self._predictor.kernels, number, phase)
             write_kernels(setup.kernels, default, buffer, state)
@@ -246,7 +233,7 @@ class _Decoder:
     def __init__(
         self, stream: bytes, shape: tuple[int, int], span: Range, predictor: Predictor
     ) -> None:
-        self._buffer = np.frombuffer(stream, np.uint8)
+        self._buffer = padded(stream)
         self._state = new_state()
         self._span = span
         self._predictor = predictor
@@ -276,9 +263,7 @@ class _Decoder:
             for phase in level.layout.predicted:
                 setup = setups[number, phase]
                 prediction = level.predict(phase, setup.kernels, self._tiling.at(number))
-                means = prediction.means(setup.correction.linear)
-                contexts = scale_contexts(means, prediction.steps, setup.correction.steps)
-                samples = self._read_phase(level, phase, means, contexts, decoders)
+                samples = self._read_phase(level, phase, prediction, setup.correction, decoders)
                 level.complete(phase, samples.reshape(prediction.linear.shape), prediction.linear)
             if overrun(self._buffer, self._state):
                 raise StreamError("the stream ends before its last symbol")
@@ -294,16 +279,15 @@ class _Decoder:
             split = self._splits[number]
             layout, shape = layout_of_split(split), turned_shape(self._shapes[number], split)
             for phase in layout.predicted:
-                default = default_kernel(self._predictor.kernels, number, phase)
-                setups[number, phase] = self._read_setup(number, default, layout.shape(shape, phase))
+                phase_shape = layout.shape(shape, phase)
+                setups[number, phase] = self._read_setup(number, phase, phase_shape)
         return setups
 
-    def _read_setup(
-        self, number: int, default: NDArray[np.int32], shape: tuple[int, int]
-    ) -> Setup:
+    def _read_setup(self, number: int, phase: int, shape: tuple[int, int]) -> Setup:
+        default = default_kernel(self._predictor.kernels, number, phase)
         classes = self._tiling.at(number).classes
         if not may_be_own(shape):
-            return Setup(default[None], Correction())
+            return Setup(np.repeat(default[None], classes, axis=0), Correction())
         kernels = read_kernels(classes, default, self._buffer, self._state)
         return Setup(kernels, read_correction(self._buffer, self._state))
 
@@ -311,44 +295,30 @@ class _Decoder:
         self,
         level: Level,
         phase: int,
-        means: NDArray[np.int32],
-        contexts: NDArray[np.uint8],
+        prediction: Prediction,
+        correction: Correction,
         decoders: Decoders,
     ) -> NDArray[np.int32]:
         clip = self._span.clip
-        if clip is None:
-            return self._read_samples(means, contexts, decoders)
-        clip_contexts = level.clip_contexts(phase, clip)
-        asked = clip_contexts > 0
-        clipped = np.zeros(len(asked), np.bool_)
-        surprising = self._read_symbols(clip_contexts[asked], decoders) > 0
-        clipped[asked] = surprising != (clip_contexts[asked] >= CLIP_MAJORITY)
-        samples = np.full(len(asked), clip, np.int32)
-        samples[~clipped] = self._read_samples(means[~clipped], contexts[~clipped], decoders)
-        return samples
-
-    def _read_samples(
-        self, means: NDArray[np.int32], contexts: NDArray[np.uint8], decoders: Decoders
-    ) -> NDArray[np.int32]:
-        samples = np.empty(len(means), np.int32)
-        symbols = self._read_symbols(contexts, decoders)
-        if not unfold(symbols, means, self._span.limit, samples):
+        left = np.ones(prediction.linear.size, np.bool_)
+        samples = np.empty(len(left), np.int32)
+        if clip is not None:
+            samples[:] = clip
+            contexts = level.clip_contexts(phase, clip)
+            order, symbols = self._read_symbols(contexts, decoders)
+            clip_settled(symbols, contexts, order, left)
+        means = prediction.means(correction.linear)
+        contexts = scale_contexts(means, prediction.steps, correction.steps, left)
+        order, symbols = self._read_symbols(contexts, decoders)
+        if not unfold(symbols, means, self._span.limit, order, samples):
             raise StreamError("a sample is out of range")
         return samples
 
-    def _read_symbols(self, contexts: NDArray[np.uint8], decoders: Decoders) -> NDArray[np.int32]:
+    def _read_symbols(
+        self, contexts: NDArray[np.uint8], decoders: Decoders
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The samples that are coded, in order of context, and their symbols."""
         order, starts = context_order(contexts)
-        in_order = np.empty(len(contexts), np.int32)
-        read_segments(
-            in_order,
-            starts,
-            decoders.groupings,
-            decoders.fast,
-            decoders.firsts,
-            decoders.symbols,
-            self._buffer,
-            self._state,
-        )
-        symbols = np.empty_like(in_order)
-        symbols[order] = in_order
-        return symbols
+        symbols = np.empty(len(order), np.int32)
+        read_segments(symbols, starts, decoders, self._buffer, self._state)
+        return order, symbols

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codec.kernels import fit_kernel
+from codec.contexts import LEFT_OUT
+from codec.fitting import Fitting
 from codec.lattice import MIN_SIDE, PREDICTED, Split, pyramid, turned, turned_shape
 from codec.levels import Level
 from codec.linear import predict
@@ -21,15 +22,15 @@ from codec.predictor import Predictor
 from codec.splits import choose_splits
 from models.training.images import Samples
 
-_DRAWN = 8000
-"""Samples drawn from one phase of one level of one image: all of a 128 x 128 image's finest level,
-an eighth of a 512 x 512 one's, so that pooled size and the mean over files both count."""
+_DRAWN = (12_000, 6_000, 3_000, 1_500)
+"""Samples drawn at most from one phase of each level of one image, the finest first: all of a
+128 x 128 image's, a fifth of a 512 x 512 one's, so that pooled size and the mean over files both
+count."""
 
-_DRAWN_HALVES = 2000
+_DRAWN_HALVES = (2_000,)
 """Samples drawn from a frame's finest level halved along one axis, though it may not be coded so:
 few frames are, and their network should know more than them."""
 
-_LEVELS = 4
 _HELD_BACK = 12
 """One group in so many is held back to watch over-fitting."""
 
@@ -51,10 +52,10 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How to draw: at most so many samples of one phase of one level."""
+    """How to draw: at most so many samples of one phase of each level."""
 
     generator: np.random.Generator
-    most: int
+    most: tuple[int, ...]
 
 
 def is_held_back(frame: Samples) -> bool:
@@ -96,6 +97,7 @@ def _draw_levels(
 ) -> list[tuple[int, tuple[NDArray[np.generic], ...]]]:
     *levels, image = pyramid(frame.samples, splits)
     errors = np.zeros_like(image)
+    fitting = Fitting(frame.samples, splits, predictor.kernels)
     drawn = []
     for number in range(len(levels) - 1, -1, -1):
         split = splits[number]
@@ -104,31 +106,41 @@ def _draw_levels(
         level.start(turned(image, split), turned(errors, split))
         for phase in level.layout.predicted:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
-            kernel = fit_kernel(level.values, number, phase, target, predictor.kernels)
-            linear = predict(level.values, phase, kernel, frame.span.limit)
-            if number < _LEVELS:
-                drawn.append((phase, _draw_phase(frame, level, phase, target, linear, draw)))
+            kernels = fitting.kernels(level.values, number, phase, target)
+            places = fitting.tiling.at(number)
+            linear = predict(level.values, phase, kernels, places, frame.span.limit)
+            if number < len(draw.most):
+                usable = _usable(frame, level, phase, target)
+                wanted = (draw.generator, draw.most[number])
+                drawn.append((phase, _draw_phase(level, phase, target, linear, usable, wanted)))
             level.complete(phase, target, linear)
         image, errors = levels[number], turned(level.errors.join(), split)
     return drawn
 
 
+def _usable(
+    frame: Samples, level: Level, phase: int, target: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Which samples are coded as residuals at all: not those known to equal the clip value."""
+    if frame.span.clip is None:
+        return np.ones(target.size, np.bool_)
+    near = level.clip_contexts(phase, frame.span.clip) != LEFT_OUT
+    return ~(near & (target.reshape(-1) == frame.span.clip))
+
+
 def _draw_phase(
-    frame: Samples,
     level: Level,
     phase: int,
     target: NDArray[np.int32],
     linear: NDArray[np.int32],
-    draw: Draw,
+    usable: NDArray[np.bool_],
+    wanted: tuple[np.random.Generator, int],
 ) -> tuple[NDArray[np.generic], ...]:
-    features, exponents = level.features(phase, linear, 0)
-    usable = exponents > 0
-    if frame.span.clip is not None:
-        near = level.clip_contexts(phase, frame.span.clip) > 0
-        usable &= ~(near & (target.reshape(-1) == frame.span.clip))
-    chosen = np.flatnonzero(usable)
-    if len(chosen) > draw.most:
-        chosen = draw.generator.choice(chosen, draw.most, replace=False)
+    generator, most = wanted
+    features, exponents = level.features(phase, linear)
+    chosen = np.flatnonzero(usable & (exponents > 0))
+    if len(chosen) > most:
+        chosen = generator.choice(chosen, most, replace=False)
     residuals = ((target << 4) - linear).reshape(-1)[chosen]
     return (
         np.ascontiguousarray(features[:, chosen].T),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
 Setup = tuple[I64, bool, int]
-"""A phase's kernel, whether its linear predictions stand, and what is added to its scales."""
+"""A phase's kernels, whether its linear predictions stand, and what is added to its scales."""
 
 
 class Malformed(Exception):
@@ -266,12 +266,10 @@ def features(
     )
     activity = (np.asarray(activity) + 1) // 2
     exponent = np.array([int(a).bit_length() for a in activity], np.int64)
-    further = np.asarray(sum(np.abs(e) for e in residuals[12:])) // (len(offsets) - 12)
     rows = [_scaled(d, exponent) for d in differences]
-    rows += [_scaled(np.abs(e), exponent) for e in residuals[:12]]
+    rows += [_scaled(np.abs(e), exponent) for e in residuals]
     rows += [_scaled(e, exponent) for e in residuals[:4]]
     rows += [
-        _scaled(further, exponent),
         _scaled(np.full_like(linear, level_error), exponent),
         np.clip((12 - exponent) * 16, 0, 127),
         np.clip((8 - exponent) * 32, 0, 127),
@@ -309,8 +307,9 @@ class Samples:
         levels = range(len(self.splits) - 1, -1, -1)
         if not self.splits:
             return image
+        self._classes()
         kernels = {
-            (level, phase): self._kernel(level, phase)
+            (level, phase): self._setup(level, phase)
             for level in levels
             for phase in self._phases(level)
         }
@@ -366,7 +365,27 @@ class Samples:
             return max(left, above)
         return left + above - corner
 
-    def _kernel(self, level: int, phase: int) -> Setup:
+    def _classes(self) -> None:
+        self.labels, self.classes = np.zeros((1, 1), np.int64), 1
+        if len(self.splits) < 3 or self.splits[:2] != [BOTH, BOTH]:
+            return
+        self.classes = self.bits.take(4) + 1
+        if self.classes == 1:
+            return
+        rows, columns = (-(-side // 32) for side in self.shapes[0])
+        bits = (self.classes - 1).bit_length()
+        labels = [self.bits.take(bits) for _ in range(rows * columns)]
+        self.labels = np.array(labels, np.int64).reshape(rows, columns)
+
+    def _labels(self, level: int, phase: int, image: I64) -> I64:
+        """The class of each sample of a phase, flat."""
+        if self.classes == 1 or level > 1:
+            return np.zeros(around(image, phase, (0, 0)).size, np.int64)
+        rows = np.arange(PARITIES[phase][0], image.shape[0], 2) >> (5 - level)
+        columns = np.arange(PARITIES[phase][1], image.shape[1], 2) >> (5 - level)
+        return np.asarray(self.labels[rows[:, None], columns[None, :]].reshape(-1))
+
+    def _setup(self, level: int, phase: int) -> Setup:
         pairs = len(neighbours(phase)) // 2
         kernel = self.model.kernels[min(level, 2), phase - 1, :pairs].copy()
         rows, columns = self.shapes[level]
@@ -374,14 +393,18 @@ class Samples:
             rows, columns = columns, rows
         size = around(np.zeros((rows, columns), np.int64), phase, (0, 0)).size
         if size < 256:
-            return kernel, False, 0
-        kernel = self._own_kernel(kernel) if self.bits.take(1) else kernel
+            return kernel[None], False, 0
+        kernels = [self._kernel(kernel)]
+        for _ in range(1, self.classes if level < 2 else 1):
+            kernels.append(self._kernel(kernels[0]))
         if not self.bits.take(1):
-            return kernel, False, 0
-        return kernel, bool(self.bits.take(1)), self.bits.take(5) - 16
+            return np.stack(kernels), False, 0
+        return np.stack(kernels), bool(self.bits.take(1)), self.bits.take(5) - 16
 
-    def _own_kernel(self, kernel: I64) -> I64:
-        k = self.bits.take(4)
+    def _kernel(self, expected: I64) -> I64:
+        if not self.bits.take(1):
+            return expected
+        kernel, k = expected.copy(), self.bits.take(4)
         for i in range(1, len(kernel)):
             quotient = 0
             while self.bits.take(1):
@@ -438,8 +461,8 @@ class Samples:
         errors[::2, ::step] = upright(coarser_errors, split)
         total, known = int(np.abs(coarser_errors).sum()), coarser.size
         for phase in self._phases(level):
-            kernel, is_linear, scale = kernels[level, phase]
-            linear = self._linear(image, phase, kernel)
+            of_classes, is_linear, scale = kernels[level, phase]
+            linear = self._linear(image, phase, of_classes[self._labels(level, phase, image)])
             columns, exponent = features(image, errors, phase, linear, 16 * total // known)
             correction, log_scale = network(self.model, phase, columns)
             means = linear + (((correction << exponent) + 1024) >> 11)
@@ -455,11 +478,12 @@ class Samples:
             total, known = total + int(np.abs(residuals).sum()), known + samples.size
         return whole_image, whole_errors
 
-    def _linear(self, image: I64, phase: int, kernel: I64) -> I64:
+    def _linear(self, image: I64, phase: int, kernels: I64) -> I64:
+        """With ``kernels`` of each sample, (samples, pairs)."""
         offsets = neighbours(phase)
         total = np.full(around(image, phase, offsets[0]).shape, 16, np.int64)
         for i, offset in enumerate(offsets):
-            total += kernel[i // 2] * around(image, phase, offset)
+            total += kernels[:, i // 2] * around(image, phase, offset)
         return np.asarray(np.clip(total >> 5, 0, 16 * self.limit))
 
     def _phase(self, image: I64, phase: int, means: I64, contexts: I64) -> I64:
