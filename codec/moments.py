@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Floats, Ints, Longs
+from codec.arrays import Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
 from codec.tiles import Places
 
@@ -31,7 +31,7 @@ class Moments:
     """Weighted products of one phase's samples and their neighbours, tile by tile in raster order.
 
     Attributes:
-        products: float32 (tiles, products): of all two of the pairs' differences and, last, the
+        products: float32 (products, tiles): of all two of the pairs' differences and, last, the
             sample's, the lower triangle of a matrix row by row.
         rounding: float32 (tiles,), what rounding adds to any residual's energy.
         counts: int64 (tiles,), samples.
@@ -50,8 +50,8 @@ class Moments:
         Returns:
             (sets, pairs).
         """
-        everything = _symmetric(self.products.sum(axis=0, dtype=np.float64)[None])
-        sums = _symmetric((members.astype(np.float32) @ self.products).astype(np.float64))
+        everything = _symmetric(self.products.sum(axis=1, dtype=np.float64)[None])
+        sums = _symmetric(_sum(members.astype(np.float32), self.products))
         shares = _SHARE * _traces(sums) / max(float(_traces(everything)[0]), 1e-30)
         sums += shares[:, None, None] * everything
         normal, moments = sums[:, :-1, :-1], sums[:, :-1, -1:]
@@ -68,10 +68,35 @@ class Moments:
         residual = np.concatenate([kernels, np.full((len(kernels), 1), -1.0)], axis=1)
         rows, columns = np.tril_indices(residual.shape[1])
         factors = residual[:, rows] * residual[:, columns] * np.where(rows == columns, 1.0, 2.0)
-        energy = np.maximum(self.products @ factors.T.astype(np.float32), 0)
-        energy += self.rounding[:, None] + np.float32(1e-20)
+        energy = np.maximum(_left(factors.astype(np.float32), self.products), 0).T
+        energy = energy + self.rounding[:, None] + np.float32(1e-20)
         bits: NDArray[np.float64] = 0.5 * self.counts[:, None] * np.log2(energy)
         return bits
+
+
+@njit(cache=True, fastmath=True)
+def _sum(members: Floats, products: Floats) -> Reals:
+    """Products summed over each set of tiles, (sets, products).
+
+    Compiled loops, here and below: a BLAS may start threads, which cost more than they take.
+    """
+    sums = np.empty((len(members), len(products)))
+    for number in range(len(members)):
+        for k in range(len(products)):
+            sums[number, k] = _dot(members[number], products[k])
+    return sums
+
+
+@njit(cache=True, fastmath=True)
+def _left(factors: Floats, products: Floats) -> Floats:
+    """The energy that each kernel leaves of each tile, (kernels, tiles)."""
+    energy = np.zeros((len(factors), products.shape[1]), np.float32)
+    for number in range(len(factors)):
+        for k in range(len(products)):
+            factor = factors[number, k]
+            for tile in range(products.shape[1]):
+                energy[number, tile] += factor * products[k, tile]
+    return energy
 
 
 def _symmetric(triangles: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -101,7 +126,7 @@ def moments_of(planes: Planes, phase: int, target: NDArray[np.int32], places: Pl
     """
     rows = NEIGHBOURHOODS[phase].shape[1] // 2 + 1
     tiles, across = places.labels.size, places.labels.shape[1]
-    products = np.zeros((tiles, rows * (rows + 1) // 2), np.float32)
+    products = np.zeros((rows * (rows + 1) // 2, tiles), np.float32)
     rounding, counts = np.zeros(tiles, np.float32), np.zeros(tiles, np.int64)
     tiling, sums = (across, places.shift), (products, rounding, counts)
     _accumulate(planes.values, NEIGHBOURHOODS[phase], target, tiling, sums)
@@ -133,7 +158,7 @@ def _accumulate(
             for n in range(count):
                 weighted[n] = drawn[i, n] * weights[n]
             for j in range(i + 1):
-                products[tile, place] = _dot(weighted[:count], drawn[j])
+                products[place, tile] = _dot(weighted[:count], drawn[j])
                 place += 1
         rounding[tile] = np.float32(_ROUNDING) * weights[:count].sum()
 
