@@ -24,19 +24,24 @@ class Fitting:
     tiling: Tiling
 
     def __init__(
-        self, samples: NDArray[np.int32], splits: Sequence[Split], defaults: NDArray[np.int32]
+        self,
+        samples: NDArray[np.int32],
+        splits: Sequence[Split],
+        defaults: NDArray[np.int32],
+        is_referenced: bool = False,
     ) -> None:
-        """Choose the classes.
+        """Choose the classes; a frame that refers to the one before has none.
 
         Args:
             samples: the frame's, (rows, columns).
             splits: how its levels are halved.
             defaults: the predictor's kernels.
+            is_referenced: whether the frame before is known.
         """
         self._defaults = defaults
         self._moments: dict[int, Moments] = {}
         self.tiling = UNTILED
-        if may_be_tiled(splits):
+        if may_be_tiled(splits) and not is_referenced:
             self.tiling, self._moments = choose_classes(_planes(samples))
 
     def kernels(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from codec.arrays import Bytes, Longs, State
 from codec.bitstream import take_bits, write_bits
 from codec.errors import StreamError
-from codec.lattice import NEIGHBOURHOODS, PREDICTED, Planes
+from codec.lattice import NEIGHBOURHOODS, PREDICTED, REFERENCE_PAIRS, Planes
 from codec.linear import (
     COEFFICIENT_BITS,
     COEFFICIENT_LIMIT,
@@ -43,6 +43,11 @@ def default_kernel(defaults: NDArray[np.int32], level: int, phase: int) -> NDArr
     return defaults[min(level, DEFAULT_LEVELS - 1), phase - 1, :pairs]
 
 
+def referenced(kernel: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The kernel with coefficients for the frame before, which add nothing."""
+    return np.append(kernel, np.zeros(len(REFERENCE_PAIRS), np.int32))
+
+
 def may_be_own(shape: tuple[int, int]) -> bool:
     """Whether a phase of this shape says which kernel it uses."""
     return shape[0] * shape[1] >= _MIN_SAMPLES
@@ -55,6 +60,8 @@ def fit_kernel(
     default = default_kernel(defaults, level, phase)
     if not may_be_own((target.shape[0], target.shape[1])):
         return default
+    if planes.is_referenced:
+        default = referenced(default)
     drawn = draw(planes, phase, target)
     own = fit(drawn)
     if own is None:
@@ -72,7 +79,7 @@ def class_kernels(
     kernels: list[NDArray[np.int32]] = []
     for tiles, solution in zip(members, moments.solve(members), strict=True):
         expected = kernels[0] if kernels else default
-        kernels.append(_class_kernel(moments, tiles, quantised(solution), expected))
+        kernels.append(_class_kernel(moments, tiles, quantised(solution, len(default)), expected))
     return np.stack(kernels)
 
 
@@ -102,17 +109,18 @@ def write_kernels(
 def read_kernels(
     classes: int,
     default: NDArray[np.int32],
+    own: int,
     buffer: NDArray[np.uint8],
     state: NDArray[np.uint64],
 ) -> NDArray[np.int32]:
-    """The kernels of all classes.
+    """The kernels of all classes, whose first ``own`` coefficients are of the frame itself.
 
     Raises:
         StreamError: coefficients are out of bounds.
     """
     kernels: list[NDArray[np.int32]] = []
     for _ in range(classes):
-        kernels.append(read_kernel(kernels[0] if kernels else default, buffer, state))
+        kernels.append(read_kernel(kernels[0] if kernels else default, own, buffer, state))
     return np.stack(kernels)
 
 
@@ -174,7 +182,7 @@ def _read_rice(values: Longs, k: int, buffer: Bytes, state: State) -> None:
 
 
 def read_kernel(
-    default: NDArray[np.int32], buffer: NDArray[np.uint8], state: NDArray[np.uint64]
+    default: NDArray[np.int32], own: int, buffer: NDArray[np.uint8], state: NDArray[np.uint64]
 ) -> NDArray[np.int32]:
     """One kernel.
 
@@ -189,7 +197,7 @@ def read_kernel(
     free = default[1:].astype(np.int64) + np.where(values & 1, -((values + 1) >> 1), values >> 1)
     if np.abs(free).max(initial=0) >= COEFFICIENT_LIMIT:
         raise StreamError("a linear kernel's coefficient is out of bounds")
-    kernel = complete_kernel(free)
-    if not is_bounded(kernel):
+    kernel = complete_kernel(free, own)
+    if not is_bounded(kernel, own):
         raise StreamError("a linear kernel's sum is out of bounds")
     return kernel

@@ -7,6 +7,7 @@ context in use: the decoder knows every context of a phase before it reads the f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,9 +33,11 @@ from codec.kernels import (
     default_kernel,
     may_be_own,
     read_kernels,
+    referenced,
     write_kernels,
 )
 from codec.lattice import (
+    Split,
     layout_of_split,
     level_shapes,
     pyramid,
@@ -84,14 +87,25 @@ class Segments:
     starts: NDArray[np.int64]
 
 
-def encode_samples(samples: NDArray[np.int32], span: Range, predictor: Predictor) -> bytes:
-    """Code int32 samples of shape (rows, columns), not empty, within the span."""
-    encoder = _Encoder(samples, span, predictor)
+def encode_samples(
+    samples: NDArray[np.int32],
+    span: Range,
+    predictor: Predictor,
+    reference: NDArray[np.int32] | None = None,
+) -> bytes:
+    """Code int32 samples of shape (rows, columns), not empty, within the span.
+
+    The samples of the frame before, if the decoder will know them, are of the same shape and span.
+    """
+    encoder = _Encoder(samples, span, predictor, reference)
     return encoder.write()
 
 
 def count_tokens(
-    samples: NDArray[np.int32], span: Range, predictor: Predictor
+    samples: NDArray[np.int32],
+    span: Range,
+    predictor: Predictor,
+    reference: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """What a frame's tables have to code, for training them.
 
@@ -99,19 +113,28 @@ def count_tokens(
         Tokens as (CONTEXTS, GROUPINGS, 256) and raw bits as (CONTEXTS, GROUPINGS).
     """
     everything = np.ones((CONTEXTS, GROUPINGS), np.bool_)
-    return _Encoder(samples, span, predictor).count(everything)
+    return _Encoder(samples, span, predictor, reference).count(everything)
 
 
 class _Encoder:
     """A frame being coded: its kernels and segments, collected from coarse to fine."""
 
-    def __init__(self, samples: NDArray[np.int32], span: Range, predictor: Predictor) -> None:
+    def __init__(
+        self,
+        samples: NDArray[np.int32],
+        span: Range,
+        predictor: Predictor,
+        reference: NDArray[np.int32] | None = None,
+    ) -> None:
         self._span = span
         self._predictor = predictor
         self._setups: Setups = {}
         self._segments: list[Segments] = []
         self._splits = choose_splits(samples)
-        self._fitting = Fitting(samples, self._splits, predictor.kernels)
+        self._fitting = Fitting(
+            samples, self._splits, predictor.kernels, is_referenced=reference is not None
+        )
+        self._references = levels_of(reference, self._splits)
         *levels, base = pyramid(samples, self._splits)
         self._base = np.ascontiguousarray(base)
         image, errors = base, np.zeros_like(self._base)
@@ -128,7 +151,8 @@ class _Encoder:
     ) -> NDArray[np.int32]:
         split = self._splits[number]
         upright = turned(image, split)
-        level = Level(upright.shape, split, self._span.limit, self._predictor)
+        reference = self._references[number]
+        level = Level(upright.shape, split, self._span.limit, self._predictor, reference)
         level.start(turned(coarser, split), turned(coarser_errors, split))
         for phase in level.layout.predicted:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
@@ -193,10 +217,12 @@ class _Encoder:
         buffer, state = np.zeros(room, np.uint8), new_state()
         write_splits(self._splits, buffer, state)
         write_base(self._base, self._span.limit, buffer, state)
-        if may_be_tiled(self._splits):
+        if may_be_tiled(self._splits) and self._references[0] is None:
             write_tiling(tiling, buffer, state)
         for (number, phase), setup in self._setups.items():
             default = default_kernel(self._predictor.kernels, number, phase)
+            if self._references[number] is not None:
+                default = referenced(default)
             write_kernels(setup.kernels, default, buffer, state)
             write_correction(setup.correction, buffer, state)
         if self._segments:
@@ -215,15 +241,29 @@ class _Encoder:
         return buffer[: flush(buffer, state)].tobytes()
 
 
+def levels_of(
+    reference: NDArray[np.int32] | None, splits: Sequence[Split]
+) -> list[NDArray[np.int32] | None]:
+    """The frame before at each level, as the level is coded; None throughout if there is none."""
+    if reference is None:
+        return [None] * len(splits)
+    levels = pyramid(reference, splits)
+    return [turned(level, split) for level, split in zip(levels, splits, strict=False)]
+
+
 def decode_samples(
-    stream: bytes, shape: tuple[int, int], span: Range, predictor: Predictor
+    stream: bytes,
+    shape: tuple[int, int],
+    span: Range,
+    predictor: Predictor,
+    reference: NDArray[np.int32] | None = None,
 ) -> NDArray[np.int32]:
     """The samples that :func:`encode_samples` coded.
 
     Raises:
         StreamError: the stream is truncated or altered in a way that shows.
     """
-    decoder = _Decoder(stream, shape, span, predictor)
+    decoder = _Decoder(stream, shape, span, predictor, reference)
     return decoder.read()
 
 
@@ -231,13 +271,19 @@ class _Decoder:
     """A stream being decoded."""
 
     def __init__(
-        self, stream: bytes, shape: tuple[int, int], span: Range, predictor: Predictor
+        self,
+        stream: bytes,
+        shape: tuple[int, int],
+        span: Range,
+        predictor: Predictor,
+        reference: NDArray[np.int32] | None,
     ) -> None:
         self._buffer = padded(stream)
         self._state = new_state()
         self._span = span
         self._predictor = predictor
         self._splits = read_splits(shape, self._buffer, self._state)
+        self._references = levels_of(reference, self._splits)
         self._tiling = UNTILED
         self._shapes = level_shapes(shape, self._splits)
 
@@ -258,7 +304,8 @@ class _Decoder:
         for number in range(len(self._splits) - 1, -1, -1):
             split = self._splits[number]
             shape = turned_shape(self._shapes[number], split)
-            level = Level(shape, split, self._span.limit, self._predictor)
+            reference = self._references[number]
+            level = Level(shape, split, self._span.limit, self._predictor, reference)
             level.start(turned(image, split), turned(errors, split))
             for phase in level.layout.predicted:
                 setup = setups[number, phase]
@@ -272,7 +319,7 @@ class _Decoder:
         return image
 
     def _read_setups(self) -> Setups:
-        if may_be_tiled(self._splits):
+        if may_be_tiled(self._splits) and self._references[0] is None:
             self._tiling = read_tiling(self._shapes[0], self._buffer, self._state)
         setups: Setups = {}
         for number in range(len(self._splits) - 1, -1, -1):
@@ -288,7 +335,10 @@ class _Decoder:
         classes = self._tiling.at(number).classes
         if not may_be_own(shape):
             return Setup(np.repeat(default[None], classes, axis=0), Correction())
-        kernels = read_kernels(classes, default, self._buffer, self._state)
+        own = len(default)
+        if self._references[number] is not None:
+            default = referenced(default)
+        kernels = read_kernels(classes, default, own, self._buffer, self._state)
         return Setup(kernels, read_correction(self._buffer, self._state))
 
     def _read_phase(

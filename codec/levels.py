@@ -43,10 +43,15 @@ class Level:
     """The samples of one level known so far, with their linear residuals."""
 
     def __init__(
-        self, shape: tuple[int, int], split: Split, limit: int, predictor: Predictor
+        self,
+        shape: tuple[int, int],
+        split: Split,
+        limit: int,
+        predictor: Predictor,
+        reference: NDArray[np.int32] | None = None,
     ) -> None:
         self.layout = layout_of_split(split)
-        self.values = Planes(shape, self.layout)
+        self.values = Planes(shape, self.layout, reference)
         self.errors = Planes(shape, self.layout)
         self._limit = limit
         self._predictor = predictor

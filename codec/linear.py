@@ -35,15 +35,29 @@ _CHUNK = 1024
 """Positions whose sums stay in the first-level cache."""
 
 
-def complete_kernel(free: NDArray[np.int64]) -> NDArray[np.int32]:
-    """The kernel whose coefficients after the first are ``free``; the first makes it sum to one."""
-    first = (1 << (COEFFICIENT_BITS - 1)) - int(free.sum())
+def complete_kernel(free: NDArray[np.int64], pairs: int) -> NDArray[np.int32]:
+    """The kernel whose coefficients after the first are ``free``.
+
+    The first makes those of the ``pairs`` in the frame itself sum to one; the others, of the pairs
+    in the frame before, have no part in that.
+    """
+    first = (1 << (COEFFICIENT_BITS - 1)) - int(free[: pairs - 1].sum())
     return np.array([first, *free], np.int32)
 
 
-def is_bounded(kernel: NDArray[np.int32]) -> bool:
+def is_bounded(kernel: NDArray[np.int32], pairs: int) -> bool:
     """Whether no 16-bit image can carry the sums out of 31 bits."""
-    return 2 * int(np.abs(kernel.astype(np.int64)).sum()) < MAX_WEIGHT
+    return 2 * int(np.abs(_centred(kernel, pairs).astype(np.int64)).sum()) < MAX_WEIGHT
+
+
+def _centred(kernel: NDArray[np.int32], pairs: int) -> NDArray[np.int32]:
+    """The kernel with the coefficient of the frame before's sample at the same place.
+
+    It makes those of the frame before sum to nothing: only its differences count.
+    """
+    if len(kernel) == pairs:
+        return kernel
+    return np.append(kernel, -kernel[pairs:].sum(dtype=np.int32))
 
 
 def predict(
@@ -74,9 +88,10 @@ def predict_band(
     """The same of some rows, flat, with the border between them, ``planes.stride`` to a row."""
     columns = planes.layout.shape(planes.shape, phase)[1]
     predicted = np.zeros((rows.stop - rows.start - 1) * planes.stride + columns, np.int32)
-    values, offsets = planes.values.reshape(-1), planes.offsets(phase, rows.start)
+    values, offsets = planes.values.reshape(-1), planes.offsets_with_reference(phase, rows.start)
     if places.classes == 1:
-        _predict(values, offsets, kernels[0], predicted)
+        kernel = _centred(kernels[0], NEIGHBOURHOODS[phase].shape[1] // 2)
+        _predict(values, offsets, kernel, predicted)
     else:
         row = (rows.start, planes.stride, columns)
         _predict_rows(values, offsets, kernels, (places.labels, places.shift), row, predicted)
@@ -139,13 +154,16 @@ class Drawn:
     All are relative to the mean of the two nearest pairs, so that float32 holds them exactly.
 
     Attributes:
-        differences: float32 (pairs, samples), sums of the pairs.
+        differences: float32 (pairs, samples), sums of the pairs; those of the frame before are
+            relative to its sample at the same place.
         wanted: float32 (samples,), the samples themselves.
+        own: how many pairs are the frame's own.
         share: how many of the phase's samples each stands for.
     """
 
     differences: NDArray[np.float32]
     wanted: NDArray[np.float32]
+    own: int
     share: float
 
 
@@ -154,17 +172,16 @@ def draw(planes: Planes, phase: int, target: NDArray[np.int32]) -> Drawn:
     rows, columns = target.shape
     run = columns if target.size <= _FIT_SAMPLES else min(columns, _RUN)
     taken = min(rows * columns, _FIT_SAMPLES) // run
-    pairs = np.empty((NEIGHBOURHOODS[phase].shape[1] // 2, taken * run), np.float32)
+    offsets = planes.offsets_with_reference(phase, 0)
+    own = NEIGHBOURHOODS[phase].shape[1] // 2
+    pairs = np.empty((len(offsets) // 2, taken * run), np.float32)
     wanted = np.empty(taken * run, np.float32)
-    _gather(
-        planes.values.reshape(-1),
-        planes.offsets(phase, 0),
-        planes.stride,
-        target,
-        run,
-        (pairs, wanted),
-    )
-    return Drawn(pairs, wanted, target.size / (taken * run))
+    values = planes.values.reshape(-1)
+    _gather(values, offsets, planes.stride, target, (run, own), (pairs, wanted))
+    if planes.is_referenced:
+        pairs[own:-1] -= pairs[-1]
+        pairs = pairs[:-1]
+    return Drawn(pairs, wanted, own, target.size / (taken * run))
 
 
 @njit(cache=True)
@@ -173,10 +190,12 @@ def _gather(
     offsets: Longs,
     stride: int,
     target: Ints,
-    run: int,
+    counts: tuple[int, int],
     drawn: tuple[Floats, Floats],
 ) -> None:
+    """``counts`` are the samples of a run, and the pairs of the frame itself."""
     pairs, wanted = drawn
+    run, own = counts
     rows, columns = target.shape
     taken = len(wanted) // run
     for n in range(taken):
@@ -192,7 +211,7 @@ def _gather(
         centre = (nearest + next_nearest) * np.float32(0.25)
         for i in range(run):
             sample[i] = target[y, x + i] - centre[i]
-        for k in range(len(pairs)):
+        for k in range(own):
             pair = pairs[k, here]
             for i in range(run):
                 pair[i] -= np.float32(2.0) * centre[i]
@@ -211,7 +230,7 @@ def fit(drawn: Drawn) -> NDArray[np.int32] | None:
     normal, moments = equations[:, :count], equations[:, count]
     normal = normal + np.triu(normal, 1).T
     ridge = 1e-4 * np.trace(normal) / count + 1e-9
-    return quantised(np.linalg.solve(normal + ridge * np.eye(count), moments))
+    return quantised(np.linalg.solve(normal + ridge * np.eye(count), moments), drawn.own)
 
 
 @njit(cache=True, fastmath=True)
@@ -276,15 +295,16 @@ def _residual_bits(differences: Floats, wanted: Floats, coefficients: Floats, bi
         bits[k] = total / (1 << 23) - 127.0 * len(wanted)
 
 
-def quantised(solution: NDArray[np.float64]) -> NDArray[np.int32] | None:
+def quantised(solution: NDArray[np.float64], own: int) -> NDArray[np.int32] | None:
     """The kernel of solved difference weights, or None where it is out of bounds.
 
-    The differences are to the mean of the two nearest pairs.
+    The differences are to the mean of the two nearest pairs. The first ``own`` are of the frame
+    itself.
     """
     kernel = solution.copy()
-    kernel[:2] += 0.25 * (1.0 - 2.0 * solution.sum())
+    kernel[:2] += 0.25 * (1.0 - 2.0 * solution[:own].sum())
     scaled = np.rint(kernel[1:] * (1 << COEFFICIENT_BITS))
     if np.abs(scaled).max(initial=0) >= COEFFICIENT_LIMIT:
         return None
-    completed = complete_kernel(scaled.astype(np.int64))
-    return completed if is_bounded(completed) else None
+    completed = complete_kernel(scaled.astype(np.int64), own)
+    return completed if is_bounded(completed, own) else None

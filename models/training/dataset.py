@@ -6,7 +6,7 @@ Features depend on the linear predictions alone, not on the network, so they are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from codec.contexts import LEFT_OUT
 from codec.fitting import Fitting
 from codec.lattice import MIN_SIDE, PREDICTED, Split, pyramid, turned, turned_shape
+from codec.learned import levels_of
 from codec.levels import Level
 from codec.linear import predict
 from codec.predictor import Predictor
@@ -26,6 +27,9 @@ _DRAWN = (12_000, 6_000, 3_000, 1_500)
 """Samples drawn at most from one phase of each level of one image, the finest first: all of a
 128 x 128 image's, a fifth of a 512 x 512 one's, so that pooled size and the mean over files both
 count."""
+
+_DRAWN_REFERENCED = (6_000, 3_000, 1_500, 750)
+"""Likewise from a frame that refers to the one before."""
 
 _DRAWN_HALVES = (2_000,)
 """Samples drawn from a frame's finest level halved along one axis, though it may not be coded so:
@@ -81,11 +85,17 @@ def _joined(parts: list[tuple[NDArray[np.generic], ...]]) -> Drawn:
 def _draw_frame(
     frame: Samples, predictor: Predictor, generator: np.random.Generator
 ) -> list[tuple[int, tuple[NDArray[np.generic], ...]]]:
-    """Samples of a frame as it is coded, and of its finest levels halved along one axis."""
-    drawn = _draw_levels(frame, choose_splits(frame.samples), predictor, Draw(generator, _DRAWN))
+    """Samples of a frame as it is coded, by itself and with the frame before.
+
+    And of its finest level halved along one axis.
+    """
+    alone, splits = replace(frame, reference=None), choose_splits(frame.samples)
+    drawn = _draw_levels(alone, splits, predictor, Draw(generator, _DRAWN))
+    if frame.reference is not None:
+        drawn += _draw_levels(frame, splits, predictor, Draw(generator, _DRAWN_REFERENCED))
     for split in (Split.ROWS, Split.COLUMNS):
         if min(frame.samples.shape) >= MIN_SIDE:
-            drawn += _draw_levels(frame, [split], predictor, Draw(generator, _DRAWN_HALVES))
+            drawn += _draw_levels(alone, [split], predictor, Draw(generator, _DRAWN_HALVES))
     return drawn
 
 
@@ -97,12 +107,15 @@ def _draw_levels(
 ) -> list[tuple[int, tuple[NDArray[np.generic], ...]]]:
     *levels, image = pyramid(frame.samples, splits)
     errors = np.zeros_like(image)
-    fitting = Fitting(frame.samples, splits, predictor.kernels)
+    is_referenced = frame.reference is not None
+    fitting = Fitting(frame.samples, splits, predictor.kernels, is_referenced=is_referenced)
+    references = levels_of(frame.reference, splits)
     drawn = []
     for number in range(len(levels) - 1, -1, -1):
         split = splits[number]
         upright = turned(levels[number], split)
-        level = Level(turned_shape(levels[number].shape, split), split, frame.span.limit, predictor)
+        shape = turned_shape(levels[number].shape, split)
+        level = Level(shape, split, frame.span.limit, predictor, references[number])
         level.start(turned(image, split), turned(errors, split))
         for phase in level.layout.predicted:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
