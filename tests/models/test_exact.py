@@ -77,7 +77,7 @@ def test_batches_and_threads_make_no_difference(stored: bytes, phase: int) -> No
 
 
 def test_a_frame_decodes_alike_in_float64(stored: bytes) -> None:
-    words, hints = golden.frames()["smooth"]
+    words, hints, _ = golden.frames()["smooth"]
     stream = encode_frame(words, NetworkPredictor(stored), hints)
     double = NetworkPredictor(stored, ARITHMETICS["float64"])
     decoded = decode_frame(stream, words.shape, words.dtype, {double.digest: double})
