@@ -74,25 +74,19 @@ def class_kernels(
     moments: Moments, tiling: Tiling, default: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """The kernels worth using for each class, (classes, pairs)."""
-    labels = tiling.labels.reshape(-1)
-    members = labels == np.arange(tiling.classes)[:, None]
-    kernels: list[NDArray[np.int32]] = []
-    for tiles, solution in zip(members, moments.solve(members), strict=True):
-        expected = kernels[0] if kernels else default
-        kernels.append(_class_kernel(moments, tiles, quantised(solution, len(default)), expected))
-    return np.stack(kernels)
-
-
-def _class_kernel(
-    moments: Moments,
-    tiles: NDArray[np.bool_],
-    own: NDArray[np.int32] | None,
-    expected: NDArray[np.int32],
-) -> NDArray[np.int32]:
-    if own is None:
-        return expected
-    bits = moments.bits(np.stack([expected, own]) / (1 << COEFFICIENT_BITS))[tiles].sum(axis=0)
-    return own if bits[0] - bits[1] > _sent_bits(own, expected) else expected
+    members = tiling.labels.reshape(-1) == np.arange(tiling.classes)[:, None]
+    solutions = (quantised(solution, len(default)) for solution in moments.solve(members))
+    own = np.stack([default if kernel is None else kernel for kernel in solutions])
+    tiles = moments.bits(np.concatenate([default[None], own]) / (1 << COEFFICIENT_BITS))
+    bits = members @ tiles
+    kernels, expected = own, 0
+    for number in range(tiling.classes):
+        known = default if expected == 0 else own[0]
+        if bits[number, expected] - bits[number, 1 + number] <= _sent_bits(own[number], known):
+            kernels[number] = known
+        elif number == 0:
+            expected = 1
+    return kernels
 
 
 def write_kernels(

@@ -7,6 +7,7 @@ many kernels are tried. Only the encoder runs this: floats are allowed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numba import njit
@@ -66,7 +67,7 @@ class Moments:
         Half the log2 of the energy that the kernel leaves of it, for each of its samples.
         """
         residual = np.concatenate([kernels, np.full((len(kernels), 1), -1.0)], axis=1)
-        rows, columns = np.tril_indices(residual.shape[1])
+        rows, columns = _triangle(residual.shape[1])
         factors = residual[:, rows] * residual[:, columns] * np.where(rows == columns, 1.0, 2.0)
         energy = np.maximum(_left(factors.astype(np.float32), self.products), 0).T
         energy = energy + self.rounding[:, None] + np.float32(1e-20)
@@ -99,10 +100,16 @@ def _left(factors: Floats, products: Floats) -> Floats:
     return energy
 
 
+@cache
+def _triangle(side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of a lower triangle, row by row."""
+    return np.tril_indices(side)
+
+
 def _symmetric(triangles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Matrices (sets, side, side) of their lower triangles, row by row."""
     side = int(np.sqrt(2 * triangles.shape[1]))
-    rows, columns = np.tril_indices(side)
+    rows, columns = _triangle(side)
     matrices = np.empty((len(triangles), side, side))
     matrices[:, rows, columns] = triangles
     matrices[:, columns, rows] = triangles
