@@ -96,7 +96,9 @@ def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
     minimum = int(stored.min())
     values, counts = _histogram(stored - minimum)
     step = int(np.gcd.reduce(values)) or 1
-    samples = (stored - minimum) // step
+    samples = stored - minimum
+    if step > 1:
+        samples //= step
     values = values // step
     mapped = _is_worth_mapping(values, counts)
     if mapped:
@@ -104,7 +106,7 @@ def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
         positions[values] = np.arange(len(values), dtype=np.int32)
         samples = positions[samples]
     limit = len(values) - 1 if mapped else int(values[-1])
-    span = Range(limit, _clip_value(samples, limit))
+    span = Range(limit, _clip_value(counts, limit))
     plan = Plan(bits, signed, minimum, step, values if mapped else None, rows, columns, span, high)
     return plan, samples
 
@@ -176,6 +178,8 @@ def _without_repeats(
     """The rows that differ from the one before, and which they are, where leaving out pays."""
     kept = np.ones(len(stored), np.bool_)
     kept[1:] = (stored[1:] != stored[:-1]).any(axis=1)
+    if kept.all():
+        return stored, None
     repeated = stored[~kept]
     saved = FLAT_BITS * repeated.size + CHANGE_BITS * int((np.diff(repeated) != 0).sum())
     is_constant = kept.sum() == 1 and not np.diff(stored[0]).any()
@@ -188,11 +192,10 @@ def _put_mask(mask: NDArray[np.bool_]) -> bytes:
     return put_block(encode_general(np.packbits(mask).tobytes()))
 
 
-def _clip_value(samples: NDArray[np.int32], limit: int) -> int | None:
+def _clip_value(counts: NDArray[np.int64], limit: int) -> int | None:
     """The more frequent end of the range, where samples pile up at it."""
-    counts = {end: int((samples == end).sum()) for end in (0, limit)}
-    clip = max(counts, key=lambda end: counts[end])
-    return clip if counts[clip] >= max(MIN_CLIP_SAMPLES, CLIP_SHARE * samples.size) else None
+    clip, count = max(((0, counts[0]), (limit, counts[-1])), key=lambda end: end[1])
+    return clip if count >= max(MIN_CLIP_SAMPLES, CLIP_SHARE * counts.sum()) else None
 
 
 def put_plan(plan: Plan) -> bytes:

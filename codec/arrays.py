@@ -23,5 +23,3 @@ State = NDArray[np.uint64]
 
 Codes = NDArray[np.uint32]
 FastCodes = NDArray[np.uint16]
-Decoder = tuple[FastCodes, Ints, Bytes]
-"""One table's ``fast``, ``firsts`` and ``symbols``, see :func:`codec.huffman.decoding_table`."""

@@ -1,8 +1,9 @@
 """Bits packed most significant first, for compiled loops.
 
-A writer or reader is a byte array and a ``state`` of three uint64: bits held, their number, and
-the next byte's position. Reading past the end yields zeros and moves the position past the end,
-which :func:`overrun` tells afterwards: inner loops need no bounds test and stay bounded.
+A writer is a byte array and a ``state`` of three uint64: bits held, their number, and the next
+byte's position. A reader is a byte array with ``PADDING`` zeros at its end (:func:`padded`) and a
+state whose position counts bits. Reading past the end yields zeros and moves the position past the
+end, which :func:`overrun` tells afterwards: inner loops need no bounds test and stay bounded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from codec.arrays import Bytes, State, Whole
 
 HELD, COUNT, POSITION = 0, 1, 2
+PADDING = 16
+WINDOW_BITS = 57
+"""Bits of a :func:`window` that are sure to be the stream's."""
 
 
 def new_state(position: int = 0) -> NDArray[np.uint64]:
@@ -44,39 +48,35 @@ def flush(buffer: Bytes, state: State) -> Whole:
     return np.int64(state[POSITION])
 
 
-@njit(cache=True, inline="always")
-def fill(buffer: Bytes, state: State) -> None:
-    """Hold at least 56 bits."""
-    held, count, position = state[HELD], state[COUNT], state[POSITION]
-    while count <= np.uint64(56):
-        byte = np.uint64(0)
-        if position < np.uint64(len(buffer)):
-            byte = np.uint64(buffer[position])
-        held = (held << np.uint64(8)) | byte
-        position += np.uint64(1)
-        count += np.uint64(8)
-    state[HELD], state[COUNT], state[POSITION] = held, count, position
-
-
-@njit(cache=True, inline="always")
-def peek_bits(state: State, bits: Whole) -> Whole:
-    """The next ``bits`` bits, without taking them; they must be held."""
-    mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
-    return np.int64((state[HELD] >> (state[COUNT] - np.uint64(bits))) & mask)
-
-
-@njit(cache=True, inline="always")
-def take_bits(buffer: Bytes, state: State, bits: Whole) -> Whole:
-    """The next ``bits`` (at most 32) bits."""
-    if state[COUNT] < np.uint64(bits):
-        fill(buffer, state)
-    value = peek_bits(state, bits)
-    state[COUNT] -= np.uint64(bits)
-    return value
+def padded(stream: bytes) -> NDArray[np.uint8]:
+    """A stream as readers take it."""
+    return np.frombuffer(stream + bytes(PADDING), np.uint8)
 
 
 @njit(cache=True)
-def overrun(buffer: Bytes, state: State) -> bool:
-    """Whether more bits were taken than the buffer holds."""
-    taken = np.int64(state[POSITION]) * 8 - np.int64(state[COUNT])
-    return bool(taken > len(buffer) * 8)
+def window(buffer: Bytes, position: Whole) -> Whole:
+    """The next 64 bits (uint64) from a bit position (uint64) on; the last seven may be zeros."""
+    first = min(position >> np.uint64(3), np.uint64(len(buffer) - 8))
+    bits = np.uint64(0)
+    for i in range(8):
+        bits = bits << np.uint64(8) | np.uint64(buffer[first + np.uint64(i)])
+    return bits << (position & np.uint64(7))
+
+
+@njit(cache=True)
+def first_bits(bits: Whole, count: Whole) -> Whole:
+    """The first ``count`` (at most 63) bits of a window."""
+    return np.int64((bits >> np.uint64(1)) >> (np.uint64(63) - np.uint64(count)))
+
+
+@njit(cache=True)
+def take_bits(buffer: Bytes, state: State, bits: Whole) -> Whole:
+    """The next ``bits`` (at most 32) bits."""
+    value = first_bits(window(buffer, state[POSITION]), bits)
+    state[POSITION] += np.uint64(bits)
+    return value
+
+
+def overrun(buffer: NDArray[np.uint8], state: NDArray[np.uint64]) -> bool:
+    """Whether more bits were taken than the stream holds."""
+    return bool(state[POSITION] > 8 * (len(buffer) - PADDING))

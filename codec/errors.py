@@ -23,5 +23,9 @@ class UnknownPredictorError(CodecError):
     """The stream was coded with a predictor that was not handed in."""
 
 
+class MissingReferenceError(CodecError):
+    """The stream refers to the frame before, which was not handed in or is of another shape."""
+
+
 class FrameError(CodecError):
     """The frame asked for does not fit what the stream holds (shape, word size)."""

@@ -31,13 +31,14 @@ _PROBE_BYTES = 1 << 18
 """The method is chosen on this many bytes from the middle of longer data."""
 
 
-def encode_general(data: Buffer, unit: int = 1) -> bytes:
+def encode_general(data: Buffer, unit: int = 1, level: int = _LEVEL) -> bytes:
     """Code any bytes; the result is at most one byte longer.
 
     Args:
         data: what to code.
         unit: the size in bytes of the words that it holds (1, 2, 4 or 8), little-endian; others are
             treated as 1.
+        level: of zstd.
     """
     view = memoryview(data).cast("B")
     methods = (PLAIN, PLANES, DIFFERENCES) if unit in _WORDS else (PLAIN,)
@@ -46,7 +47,7 @@ def encode_general(data: Buffer, unit: int = 1) -> bytes:
         start = max(0, (len(view) - _PROBE_BYTES) // 2) // unit * unit
         probe = view[start : start + _PROBE_BYTES]
         method = min(methods, key=lambda m: len(_compress(probe, m, unit, level=1)))
-    coded = _compress(view, method, unit, _LEVEL)
+    coded = _compress(view, method, unit, level)
     if len(coded) <= len(view):
         return coded
     return bytes([STORED]) + bytes(view)

@@ -15,6 +15,7 @@ from codec.arrays import Bytes, Codes, FastCodes, Ints, Longs
 
 MAX_LENGTH = 16
 FAST_BITS = 11
+LENGTH_BITS = 5
 SYMBOLS = 256
 
 
@@ -92,25 +93,27 @@ def decoding_table(lengths: Bytes, fast: FastCodes, firsts: Ints, symbols: Bytes
 
     Args:
         lengths: uint8, code lengths.
-        fast: uint16 of 2**FAST_BITS, gets ``symbol << 4 | length``, 0 where the code is longer.
+        fast: uint16 of 2**FAST_BITS, gets ``symbol << 5 | length``, 0 where the code is longer.
         firsts: int32 of (3, MAX_LENGTH + 2), gets per length the first code, how many codes, and
             where their symbols start.
         symbols: uint8, gets the symbols in code order.
     """
     fast[:] = 0
     firsts[:] = 0
-    code = 0
-    start = 0
+    for length in lengths:
+        firsts[1, length] += 1
+    firsts[1, 0] = 0
     for length in range(1, MAX_LENGTH + 1):
-        code <<= 1
-        firsts[0, length] = code
-        firsts[2, length] = start
-        for symbol in range(len(lengths)):
-            if lengths[symbol] == length:
-                symbols[start] = symbol
-                start += 1
-                if length <= FAST_BITS:
-                    spread = FAST_BITS - length
-                    fast[code << spread : (code + 1) << spread] = symbol << 4 | length
-                code += 1
-        firsts[1, length] = start - firsts[2, length]
+        firsts[0, length] = (firsts[0, length - 1] + firsts[1, length - 1]) << 1
+        firsts[2, length] = firsts[2, length - 1] + firsts[1, length - 1]
+    following = firsts[2].copy()
+    for symbol in range(len(lengths)):
+        length = np.int64(lengths[symbol])
+        if length == 0:
+            continue
+        place = following[length]
+        following[length] += 1
+        symbols[place] = symbol
+        if length <= FAST_BITS:
+            code, spread = firsts[0, length] + place - firsts[2, length], FAST_BITS - length
+            fast[code << spread : (code + 1) << spread] = symbol << LENGTH_BITS | length

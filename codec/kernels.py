@@ -14,15 +14,19 @@ from numpy.typing import NDArray
 from codec.arrays import Bytes, Longs, State
 from codec.bitstream import take_bits, write_bits
 from codec.errors import StreamError
-from codec.lattice import NEIGHBOURHOODS, PREDICTED, Planes
+from codec.lattice import NEIGHBOURHOODS, PREDICTED, REFERENCE_PAIRS, Planes
 from codec.linear import (
+    COEFFICIENT_BITS,
     COEFFICIENT_LIMIT,
     complete_kernel,
     draw,
     fit,
     is_bounded,
+    quantised,
     residual_bits,
 )
+from codec.moments import Moments
+from codec.tiles import Tiling
 
 DEFAULT_LEVELS = 3
 """The predictor has a set of default kernels for each of the finest levels; the last is for all
@@ -39,6 +43,11 @@ def default_kernel(defaults: NDArray[np.int32], level: int, phase: int) -> NDArr
     return defaults[min(level, DEFAULT_LEVELS - 1), phase - 1, :pairs]
 
 
+def referenced(kernel: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The kernel with coefficients for the frame before, which add nothing."""
+    return np.append(kernel, np.zeros(len(REFERENCE_PAIRS), np.int32))
+
+
 def may_be_own(shape: tuple[int, int]) -> bool:
     """Whether a phase of this shape says which kernel it uses."""
     return shape[0] * shape[1] >= _MIN_SAMPLES
@@ -51,6 +60,8 @@ def fit_kernel(
     default = default_kernel(defaults, level, phase)
     if not may_be_own((target.shape[0], target.shape[1])):
         return default
+    if planes.is_referenced:
+        default = referenced(default)
     drawn = draw(planes, phase, target)
     own = fit(drawn)
     if own is None:
@@ -59,16 +70,70 @@ def fit_kernel(
     return own if by_default - by_own > _sent_bits(own, default) else default
 
 
+def class_kernels(
+    moments: Moments, tiling: Tiling, default: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """The kernels worth using for each class, (classes, pairs)."""
+    members = tiling.labels.reshape(-1) == np.arange(tiling.classes)[:, None]
+    solutions = (quantised(solution, len(default)) for solution in moments.solve(members))
+    own = np.stack([default if kernel is None else kernel for kernel in solutions])
+    tiles = moments.bits(np.concatenate([default[None], own]) / (1 << COEFFICIENT_BITS))
+    bits = members @ tiles
+    kernels, expected = own, 0
+    for number in range(tiling.classes):
+        known = default if expected == 0 else own[0]
+        if bits[number, expected] - bits[number, 1 + number] <= _sent_bits(own[number], known):
+            kernels[number] = known
+        elif number == 0:
+            expected = 1
+    return kernels
+
+
+def write_kernels(
+    kernels: NDArray[np.int32],
+    default: NDArray[np.int32],
+    buffer: NDArray[np.uint8],
+    state: NDArray[np.uint64],
+) -> None:
+    """Tell the kernels of all classes: the first by the default, the others by the first."""
+    for number, kernel in enumerate(kernels):
+        write_kernel(kernel, kernels[0] if number else default, buffer, state)
+
+
+def read_kernels(
+    classes: int,
+    default: NDArray[np.int32],
+    own: int,
+    buffer: NDArray[np.uint8],
+    state: NDArray[np.uint64],
+) -> NDArray[np.int32]:
+    """The kernels of all classes, whose first ``own`` coefficients are of the frame itself.
+
+    Raises:
+        StreamError: coefficients are out of bounds.
+    """
+    kernels: list[NDArray[np.int32]] = []
+    for _ in range(classes):
+        kernels.append(read_kernel(kernels[0] if kernels else default, own, buffer, state))
+    return np.stack(kernels)
+
+
 def _zigzag(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> NDArray[np.int64]:
     difference = kernel[1:].astype(np.int64) - default[1:]
     return np.where(difference < 0, -2 * difference - 1, 2 * difference)
 
 
-def _rice(values: NDArray[np.int64]) -> tuple[int, int]:
+@njit(cache=True)
+def _rice(values: Longs) -> tuple[int, int]:
     """The best parameter and the bits that it takes."""
-    sizes = [int((values >> k).sum()) + len(values) * (1 + k) for k in range(1 << _K_BITS)]
-    k = int(np.argmin(sizes))
-    return k, sizes[k]
+    best, least = 0, 1 << 62
+    for k in range(1 << _K_BITS):
+        bits = len(values) * (1 + k)
+        for value in values:
+            bits += value >> k
+        if bits < least:
+            best, least = k, bits
+    return best, least
 
 
 def _sent_bits(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> int:
@@ -111,7 +176,7 @@ def _read_rice(values: Longs, k: int, buffer: Bytes, state: State) -> None:
 
 
 def read_kernel(
-    default: NDArray[np.int32], buffer: NDArray[np.uint8], state: NDArray[np.uint64]
+    default: NDArray[np.int32], own: int, buffer: NDArray[np.uint8], state: NDArray[np.uint64]
 ) -> NDArray[np.int32]:
     """One kernel.
 
@@ -126,7 +191,7 @@ def read_kernel(
     free = default[1:].astype(np.int64) + np.where(values & 1, -((values + 1) >> 1), values >> 1)
     if np.abs(free).max(initial=0) >= COEFFICIENT_LIMIT:
         raise StreamError("a linear kernel's coefficient is out of bounds")
-    kernel = complete_kernel(free)
-    if not is_bounded(kernel):
+    kernel = complete_kernel(free, own)
+    if not is_bounded(kernel, own):
         raise StreamError("a linear kernel's sum is out of bounds")
     return kernel

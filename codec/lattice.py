@@ -120,6 +120,28 @@ and columns there, border included. They come in pairs mirrored about the sample
 first: ``2k`` and ``2k + 1`` are one pair."""
 
 
+REFERENCE_PAIRS = ((0, 1), (1, -1), (1, 0), (1, 1))
+"""Pairs of samples about the same place in the frame before. Of two multi-frame volumes, six pairs
+or twelve predict no better."""
+
+
+def _with_reference(phase: int) -> NDArray[np.int64]:
+    layout = layout_of(phase)
+    row, column = layout.parities[layout.phases.index(phase)]
+    places = [
+        np.add(_plane(layout, row + sign * dy, column + sign * dx), (len(layout.phases), 0, 0))
+        for dy, dx in (*REFERENCE_PAIRS, (0, 0))
+        for sign in (1, -1)
+    ]
+    bordered = np.add(places, (0, BORDER, BORDER)).T
+    return np.concatenate([NEIGHBOURHOODS[phase], bordered], axis=1)
+
+
+REFERENCED_NEIGHBOURHOODS = {phase: _with_reference(phase) for phase in PREDICTED}
+"""The same and, in planes of their own, samples of the frame before: REFERENCE_PAIRS and, last, the
+sample at the same place, twice."""
+
+
 def halved(shape: tuple[int, int], split: Split) -> tuple[int, int]:
     """Shape of the next coarser level."""
     rows = shape[0] if split == Split.COLUMNS else (shape[0] + 1) // 2
@@ -166,14 +188,54 @@ def turned_shape(shape: tuple[int, int], split: Split) -> tuple[int, int]:
 
 
 class Planes:
-    """The phases of one level, bordered: ``values`` is int32 of shape (phases, rows, columns)."""
+    """The phases of one level, bordered: ``values`` is int32 of shape (planes, rows, columns).
 
-    def __init__(self, shape: tuple[int, int], layout: Layout) -> None:
+    If the same level of the frame before is given, its phases follow the level's own.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], layout: Layout, reference: NDArray[np.int32] | None = None
+    ) -> None:
         self.shape = shape
         self.layout = layout
+        self.is_referenced = reference is not None
         rows, columns = layout.shape(shape, 0)
-        bordered = (len(layout.phases), rows + 2 * BORDER, columns + 2 * BORDER)
+        planes = len(layout.phases) * (1 + self.is_referenced)
+        bordered = (planes, rows + 2 * BORDER, columns + 2 * BORDER)
         self.values = np.zeros(bordered, np.int32)
+        if reference is not None:
+            for number, phase in enumerate(layout.phases):
+                self._put(len(layout.phases) + number, number, layout.take(reference, phase))
+
+    @property
+    def stride(self) -> int:
+        """From a sample to the one below it in its plane."""
+        return self.values.shape[2]
+
+    def offsets(self, phase: int, row: int) -> NDArray[np.int64]:
+        """Where the neighbours of a row's first sample lie in ``values``, flattened.
+
+        From one position to the next all of them move on by one, through the border into the next
+        row: a band of rows is one loop.
+        """
+        return self._offsets(NEIGHBOURHOODS[phase], row)
+
+    def offsets_with_reference(self, phase: int, row: int) -> NDArray[np.int64]:
+        """Likewise of the neighbours and, if it is there, the frame before."""
+        if not self.is_referenced:
+            return self.offsets(phase, row)
+        return self._offsets(REFERENCED_NEIGHBOURHOODS[phase], row)
+
+    def _offsets(self, places: NDArray[np.int64], row: int) -> NDArray[np.int64]:
+        planes, rows, columns = places
+        height, width = self.values.shape[1:]
+        offsets: NDArray[np.int64] = (planes * height + rows + row) * width + columns
+        return offsets
+
+    def positions(self, phase: int) -> NDArray[np.int64]:
+        """Where a phase's samples are in the band of all its rows."""
+        rows, columns = self.layout.shape(self.shape, phase)
+        return np.add.outer(np.arange(rows) * self.stride, np.arange(columns)).reshape(-1)
 
     def phase(self, phase: int) -> NDArray[np.int32]:
         """A view of one phase without its border."""
@@ -183,9 +245,13 @@ class Planes:
 
     def put(self, phase: int, samples: NDArray[np.int32]) -> None:
         """Set one phase and mirror it into its border."""
-        self.phase(phase)[:] = samples
         plane = self.layout.phases.index(phase)
-        _mirror(self.values[plane], self.layout.parities[plane], self.layout.steps, self.shape)
+        self._put(plane, plane, samples)
+
+    def _put(self, plane: int, number: int, samples: NDArray[np.int32]) -> None:
+        rows, columns = samples.shape
+        self.values[plane, BORDER : BORDER + rows, BORDER : BORDER + columns] = samples
+        _mirror(self.values[plane], self.layout.parities[number], self.layout.steps, self.shape)
 
     def join(self) -> NDArray[np.int32]:
         """The level's image, put together from its phases."""

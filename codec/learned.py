@@ -7,6 +7,7 @@ context in use: the decoder knows every context of a phase before it reads the f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,27 +15,48 @@ from numpy.typing import NDArray
 
 from codec import tables as frame_tables
 from codec.base import base_room, read_base, write_base
-from codec.bitstream import flush, new_state, overrun
+from codec.bitstream import flush, new_state, overrun, padded
 from codec.choose import choose, offered_groupings
-from codec.contexts import CLIP_MAJORITY, CONTEXTS, context_order, fold, scale_contexts, unfold
+from codec.contexts import (
+    CONTEXTS,
+    LEFT_OUT,
+    clip_settled,
+    clip_surprises,
+    context_order,
+    fold,
+    scale_contexts,
+    unfold,
+)
 from codec.errors import StreamError
+from codec.fitting import Fitting
 from codec.kernels import (
     default_kernel,
-    fit_kernel,
     may_be_own,
-    read_kernel,
-    write_kernel,
+    read_kernels,
+    referenced,
+    write_kernels,
 )
-from codec.lattice import layout_of_split, level_shapes, pyramid, turned, turned_shape
+from codec.lattice import (
+    Split,
+    layout_of_split,
+    level_shapes,
+    pyramid,
+    turned,
+    turned_shape,
+)
 from codec.levels import Level, Prediction
 from codec.predictor import Predictor
+from codec.reading import Decoders, read_segments
 from codec.scales import Correction, choose_correction, read_correction, write_correction
 from codec.splits import choose_splits, read_splits, write_splits
-from codec.tables import Decoders
-from codec.tokens import GROUPINGS, count_segments, read_segments, write_segments
+from codec.tiles import UNTILED, may_be_tiled, read_tiling, write_tiling
+from codec.tokens import GROUPINGS, count_segments, write_segments
 
 _HEADER_ROOM = 20_000
 """Bytes that kernels and tables take at most: 60 tables of 256 lengths of 8 bits, and more."""
+
+_KERNEL_ROOM = 2 * 3 * 200
+"""Bytes that one class's kernels take at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +69,9 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a stream tells of one phase: its kernel, and how the network errs."""
+    """What a stream tells of one phase: its classes' kernels, and how the network errs."""
 
-    kernel: NDArray[np.int32]
+    kernels: NDArray[np.int32]
     correction: Correction
 
 
@@ -65,14 +87,25 @@ class Segments:
     starts: NDArray[np.int64]
 
 
-def encode_samples(samples: NDArray[np.int32], span: Range, predictor: Predictor) -> bytes:
-    """Code int32 samples of shape (rows, columns), not empty, within the span."""
-    encoder = _Encoder(samples, span, predictor)
+def encode_samples(
+    samples: NDArray[np.int32],
+    span: Range,
+    predictor: Predictor,
+    reference: NDArray[np.int32] | None = None,
+) -> bytes:
+    """Code int32 samples of shape (rows, columns), not empty, within the span.
+
+    The samples of the frame before, if the decoder will know them, are of the same shape and span.
+    """
+    encoder = _Encoder(samples, span, predictor, reference)
     return encoder.write()
 
 
 def count_tokens(
-    samples: NDArray[np.int32], span: Range, predictor: Predictor
+    samples: NDArray[np.int32],
+    span: Range,
+    predictor: Predictor,
+    reference: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """What a frame's tables have to code, for training them.
 
@@ -80,18 +113,28 @@ def count_tokens(
         Tokens as (CONTEXTS, GROUPINGS, 256) and raw bits as (CONTEXTS, GROUPINGS).
     """
     everything = np.ones((CONTEXTS, GROUPINGS), np.bool_)
-    return _Encoder(samples, span, predictor).count(everything)
+    return _Encoder(samples, span, predictor, reference).count(everything)
 
 
 class _Encoder:
     """A frame being coded: its kernels and segments, collected from coarse to fine."""
 
-    def __init__(self, samples: NDArray[np.int32], span: Range, predictor: Predictor) -> None:
+    def __init__(
+        self,
+        samples: NDArray[np.int32],
+        span: Range,
+        predictor: Predictor,
+        reference: NDArray[np.int32] | None = None,
+    ) -> None:
         self._span = span
         self._predictor = predictor
         self._setups: Setups = {}
         self._segments: list[Segments] = []
         self._splits = choose_splits(samples)
+        self._fitting = Fitting(
+            samples, self._splits, predictor.kernels, is_referenced=reference is not None
+        )
+        self._references = levels_of(reference, self._splits)
         *levels, base = pyramid(samples, self._splits)
         self._base = np.ascontiguousarray(base)
         image, errors = base, np.zeros_like(self._base)
@@ -108,14 +151,17 @@ class _Encoder:
     ) -> NDArray[np.int32]:
         split = self._splits[number]
         upright = turned(image, split)
-        level = Level(upright.shape, split, self._span.limit, self._predictor)
+        reference = self._references[number]
+        level = Level(upright.shape, split, self._span.limit, self._predictor, reference)
         level.start(turned(coarser, split), turned(coarser_errors, split))
         for phase in level.layout.predicted:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
-            kernel = fit_kernel(level.values, number, phase, target, self._predictor.kernels)
-            prediction = level.predict(phase, kernel)
-            left = self._add_clipped(level, phase, target.reshape(-1))
-            self._add_rest(number, phase, kernel, target, prediction, left)
+            kernels = self._fitting.kernels(level.values, number, phase, target)
+            places = self._fitting.tiling.at(number)
+            prediction = level.predict(phase, kernels, places)
+            samples = target.reshape(-1)
+            left = self._add_clipped(level, phase, samples)
+            self._add_left(number, phase, kernels, samples, prediction, left)
             level.complete(phase, target, prediction.linear)
         return turned(level.errors.join(), split)
 
@@ -126,35 +172,33 @@ class _Encoder:
         clip = self._span.clip
         if clip is None:
             return np.ones(len(target), np.bool_)
-        contexts = level.clip_contexts(phase, clip)
-        asked, clipped = contexts > 0, target == clip
-        surprising = clipped != (contexts >= CLIP_MAJORITY)
-        self._add(surprising[asked].astype(np.int32), contexts[asked])
-        left: NDArray[np.bool_] = ~(asked & clipped)
+        contexts, clipped = level.clip_contexts(phase, clip), target == clip
+        order, starts = context_order(contexts)
+        symbols = np.empty(len(order), np.int32)
+        clip_surprises(clipped, contexts, order, symbols)
+        self._segments.append(Segments(symbols, starts))
+        left: NDArray[np.bool_] = ~clipped | (contexts == LEFT_OUT)
         return left
 
-    def _add_rest(
+    def _add_left(
         self,
         number: int,
         phase: int,
-        kernel: NDArray[np.int32],
-        target: NDArray[np.int32],
+        kernels: NDArray[np.int32],
+        samples: NDArray[np.int32],
         prediction: Prediction,
         left: NDArray[np.bool_],
     ) -> None:
-        samples, predicted = target.reshape(-1)[left], prediction.where(left)
         correction = Correction()
-        if may_be_own(target.shape):
-            correction = choose_correction(samples, predicted)
-            self._setups[number, phase] = Setup(kernel, correction)
-        means = predicted.means(correction.linear)
-        symbols = np.empty(len(samples), np.int32)
-        fold(samples, means, self._span.limit, symbols)
-        self._add(symbols, scale_contexts(means, predicted.steps, correction.steps))
-
-    def _add(self, symbols: NDArray[np.int32], contexts: NDArray[np.uint8]) -> None:
+        if may_be_own(prediction.linear.shape):
+            correction = choose_correction(samples, left, prediction)
+            self._setups[number, phase] = Setup(kernels, correction)
+        means = prediction.means(correction.linear)
+        contexts = scale_contexts(means, prediction.steps, correction.steps, left)
         order, starts = context_order(contexts)
-        self._segments.append(Segments(symbols[order], starts))
+        symbols = np.empty(len(order), np.int32)
+        fold(samples, means, self._span.limit, order, symbols)
+        self._segments.append(Segments(symbols, starts))
 
     def count(self, groupings: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens and raw bits under the wanted groupings of each context."""
@@ -168,12 +212,18 @@ class _Encoder:
         tables = self._predictor.tables
         choice = choose(*self.count(offered_groupings(tables)), tables)
         room = base_room(self._base) + _HEADER_ROOM + (choice.bits + 7) // 8
+        tiling = self._fitting.tiling
+        room += tiling.labels.size + _KERNEL_ROOM * tiling.classes
         buffer, state = np.zeros(room, np.uint8), new_state()
         write_splits(self._splits, buffer, state)
         write_base(self._base, self._span.limit, buffer, state)
+        if may_be_tiled(self._splits) and self._references[0] is None:
+            write_tiling(tiling, buffer, state)
         for (number, phase), setup in self._setups.items():
             default = default_kernel(self._predictor.kernels, number, phase)
-            write_kernel(setup.kernel, default, buffer, state)
+            if self._references[number] is not None:
+                default = referenced(default)
+            write_kernels(setup.kernels, default, buffer, state)
             write_correction(setup.correction, buffer, state)
         if self._segments:
             frame_tables.write(choice, tables, buffer, state)
@@ -191,15 +241,29 @@ class _Encoder:
         return buffer[: flush(buffer, state)].tobytes()
 
 
+def levels_of(
+    reference: NDArray[np.int32] | None, splits: Sequence[Split]
+) -> list[NDArray[np.int32] | None]:
+    """The frame before at each level, as the level is coded; None throughout if there is none."""
+    if reference is None:
+        return [None] * len(splits)
+    levels = pyramid(reference, splits)
+    return [turned(level, split) for level, split in zip(levels, splits, strict=False)]
+
+
 def decode_samples(
-    stream: bytes, shape: tuple[int, int], span: Range, predictor: Predictor
+    stream: bytes,
+    shape: tuple[int, int],
+    span: Range,
+    predictor: Predictor,
+    reference: NDArray[np.int32] | None = None,
 ) -> NDArray[np.int32]:
     """The samples that :func:`encode_samples` coded.
 
     Raises:
         StreamError: the stream is truncated or altered in a way that shows.
     """
-    decoder = _Decoder(stream, shape, span, predictor)
+    decoder = _Decoder(stream, shape, span, predictor, reference)
     return decoder.read()
 
 
@@ -207,13 +271,20 @@ class _Decoder:
     """A stream being decoded."""
 
     def __init__(
-        self, stream: bytes, shape: tuple[int, int], span: Range, predictor: Predictor
+        self,
+        stream: bytes,
+        shape: tuple[int, int],
+        span: Range,
+        predictor: Predictor,
+        reference: NDArray[np.int32] | None,
     ) -> None:
-        self._buffer = np.frombuffer(stream, np.uint8)
+        self._buffer = padded(stream)
         self._state = new_state()
         self._span = span
         self._predictor = predictor
         self._splits = read_splits(shape, self._buffer, self._state)
+        self._references = levels_of(reference, self._splits)
+        self._tiling = UNTILED
         self._shapes = level_shapes(shape, self._splits)
 
     def read(self) -> NDArray[np.int32]:
@@ -233,14 +304,13 @@ class _Decoder:
         for number in range(len(self._splits) - 1, -1, -1):
             split = self._splits[number]
             shape = turned_shape(self._shapes[number], split)
-            level = Level(shape, split, self._span.limit, self._predictor)
+            reference = self._references[number]
+            level = Level(shape, split, self._span.limit, self._predictor, reference)
             level.start(turned(image, split), turned(errors, split))
             for phase in level.layout.predicted:
                 setup = setups[number, phase]
-                prediction = level.predict(phase, setup.kernel)
-                means = prediction.means(setup.correction.linear)
-                contexts = scale_contexts(means, prediction.steps, setup.correction.steps)
-                samples = self._read_phase(level, phase, means, contexts, decoders)
+                prediction = level.predict(phase, setup.kernels, self._tiling.at(number))
+                samples = self._read_phase(level, phase, prediction, setup.correction, decoders)
                 level.complete(phase, samples.reshape(prediction.linear.shape), prediction.linear)
             if overrun(self._buffer, self._state):
                 raise StreamError("the stream ends before its last symbol")
@@ -249,61 +319,56 @@ class _Decoder:
         return image
 
     def _read_setups(self) -> Setups:
+        if may_be_tiled(self._splits) and self._references[0] is None:
+            self._tiling = read_tiling(self._shapes[0], self._buffer, self._state)
         setups: Setups = {}
         for number in range(len(self._splits) - 1, -1, -1):
             split = self._splits[number]
             layout, shape = layout_of_split(split), turned_shape(self._shapes[number], split)
             for phase in layout.predicted:
-                kernel = default_kernel(self._predictor.kernels, number, phase)
-                correction = Correction()
-                if may_be_own(layout.shape(shape, phase)):
-                    kernel = read_kernel(kernel, self._buffer, self._state)
-                    correction = read_correction(self._buffer, self._state)
-                setups[number, phase] = Setup(kernel, correction)
+                phase_shape = layout.shape(shape, phase)
+                setups[number, phase] = self._read_setup(number, phase, phase_shape)
         return setups
+
+    def _read_setup(self, number: int, phase: int, shape: tuple[int, int]) -> Setup:
+        default = default_kernel(self._predictor.kernels, number, phase)
+        classes = self._tiling.at(number).classes
+        if not may_be_own(shape):
+            return Setup(np.repeat(default[None], classes, axis=0), Correction())
+        own = len(default)
+        if self._references[number] is not None:
+            default = referenced(default)
+        kernels = read_kernels(classes, default, own, self._buffer, self._state)
+        return Setup(kernels, read_correction(self._buffer, self._state))
 
     def _read_phase(
         self,
         level: Level,
         phase: int,
-        means: NDArray[np.int32],
-        contexts: NDArray[np.uint8],
+        prediction: Prediction,
+        correction: Correction,
         decoders: Decoders,
     ) -> NDArray[np.int32]:
         clip = self._span.clip
-        if clip is None:
-            return self._read_samples(means, contexts, decoders)
-        clip_contexts = level.clip_contexts(phase, clip)
-        asked = clip_contexts > 0
-        clipped = np.zeros(len(asked), np.bool_)
-        surprising = self._read_symbols(clip_contexts[asked], decoders) > 0
-        clipped[asked] = surprising != (clip_contexts[asked] >= CLIP_MAJORITY)
-        samples = np.full(len(asked), clip, np.int32)
-        samples[~clipped] = self._read_samples(means[~clipped], contexts[~clipped], decoders)
-        return samples
-
-    def _read_samples(
-        self, means: NDArray[np.int32], contexts: NDArray[np.uint8], decoders: Decoders
-    ) -> NDArray[np.int32]:
-        samples = np.empty(len(means), np.int32)
-        symbols = self._read_symbols(contexts, decoders)
-        if not unfold(symbols, means, self._span.limit, samples):
+        left = np.ones(prediction.linear.size, np.bool_)
+        samples = np.empty(len(left), np.int32)
+        if clip is not None:
+            samples[:] = clip
+            contexts = level.clip_contexts(phase, clip)
+            order, symbols = self._read_symbols(contexts, decoders)
+            clip_settled(symbols, contexts, order, left)
+        means = prediction.means(correction.linear)
+        contexts = scale_contexts(means, prediction.steps, correction.steps, left)
+        order, symbols = self._read_symbols(contexts, decoders)
+        if not unfold(symbols, means, self._span.limit, order, samples):
             raise StreamError("a sample is out of range")
         return samples
 
-    def _read_symbols(self, contexts: NDArray[np.uint8], decoders: Decoders) -> NDArray[np.int32]:
+    def _read_symbols(
+        self, contexts: NDArray[np.uint8], decoders: Decoders
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The samples that are coded, in order of context, and their symbols."""
         order, starts = context_order(contexts)
-        in_order = np.empty(len(contexts), np.int32)
-        read_segments(
-            in_order,
-            starts,
-            decoders.groupings,
-            decoders.fast,
-            decoders.firsts,
-            decoders.symbols,
-            self._buffer,
-            self._state,
-        )
-        symbols = np.empty_like(in_order)
-        symbols[order] = in_order
-        return symbols
+        symbols = np.empty(len(order), np.int32)
+        read_segments(symbols, starts, decoders, self._buffer, self._state)
+        return order, symbols

@@ -8,16 +8,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Ints, Longs
-from codec.contexts import SCALE_CONTEXTS, scale_steps
-from codec.features import extract, refined_means
+from codec.arrays import Bytes, Ints, Longs, Octets
+from codec.contexts import LEFT_OUT, SCALE_CONTEXTS, scale_steps
+from codec.features import extract, refine
 from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
-from codec.linear import FRACTION_BITS, predict
+from codec.linear import FRACTION_BITS, predict_band
 from codec.predictor import Predictor
+from codec.tiles import Places
 
-BLOCK_SAMPLES = 4096
-"""Samples whose features are held at a time, so that a layer's sums, 0.5 MB, stay in a core's
-second-level cache."""
+BAND_POSITIONS = 8192
+"""Positions whose features are held at a time, 0.4 MB: they stay in a core's second-level cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,6 @@ class Prediction:
     refined: NDArray[np.int32]
     steps: NDArray[np.int8]
 
-    def where(self, mask: NDArray[np.bool_]) -> Prediction:
-        """Of some samples only, all flat."""
-        return Prediction(self.linear.reshape(-1)[mask], self.refined[mask], self.steps[mask])
-
     def means(self, linear: bool) -> NDArray[np.int32]:
         """The prediction to use, in sixteenths, flat."""
         return self.linear.reshape(-1) if linear else self.refined
@@ -47,10 +43,15 @@ class Level:
     """The samples of one level known so far, with their linear residuals."""
 
     def __init__(
-        self, shape: tuple[int, int], split: Split, limit: int, predictor: Predictor
+        self,
+        shape: tuple[int, int],
+        split: Split,
+        limit: int,
+        predictor: Predictor,
+        reference: NDArray[np.int32] | None = None,
     ) -> None:
         self.layout = layout_of_split(split)
-        self.values = Planes(shape, self.layout)
+        self.values = Planes(shape, self.layout, reference)
         self.errors = Planes(shape, self.layout)
         self._limit = limit
         self._predictor = predictor
@@ -61,38 +62,37 @@ class Level:
         """Set phase 0, the next coarser level, and its linear residuals."""
         self._put(0, coarser, coarser_errors)
 
-    def predict(self, phase: int, kernel: NDArray[np.int32]) -> Prediction:
-        """Predict a phase from the ones before it."""
-        linear = predict(self.values, phase, kernel, self._limit)
-        means = np.empty(linear.size, np.int32)
-        steps = np.empty(linear.size, np.int8)
-        width = linear.shape[1]
-        step = max(1, BLOCK_SAMPLES // max(width, 1))
-        for row in range(0, linear.shape[0], step):
-            block = slice(row * width, min(row + step, linear.shape[0]) * width)
-            self._refine(phase, linear[row : row + step], row, means[block], steps[block])
-        return Prediction(linear, means, steps)
+    def predict(self, phase: int, kernels: NDArray[np.int32], places: Places) -> Prediction:
+        """Predict a phase from the ones before it, each sample by its class's kernel."""
+        rows, columns = self.layout.shape(self.values.shape, phase)
+        linear, means = np.empty((2, rows, columns), np.int32)
+        steps = np.empty((rows, columns), np.int8)
+        ceiling, stride = self._limit << FRACTION_BITS, self.values.stride
+        step = max(1, BAND_POSITIONS // stride)
+        for row in range(0, rows, step):
+            band = slice(row, min(row + step, rows))
+            predicted = predict_band(self.values, phase, kernels, places, self._limit, band)
+            features, exponents = self._features(phase, predicted, row)
+            outputs = self._predictor.refine(phase, features)
+            found = (linear[band], means[band], steps[band])
+            _take_band(predicted, outputs, exponents, stride, ceiling, found)
+        return Prediction(linear, means.reshape(-1), steps.reshape(-1))
 
-    def _refine(
-        self,
-        phase: int,
-        linear: NDArray[np.int32],
-        row: int,
-        means: NDArray[np.int32],
-        steps: NDArray[np.int8],
-    ) -> None:
-        features, exponents = self.features(phase, linear, row)
-        outputs = self._predictor.refine(phase, features)
-        ceiling = self._limit << FRACTION_BITS
-        means[:] = refined_means(linear.reshape(-1), outputs[0], exponents, ceiling)
-        scale_steps(outputs[1], exponents, steps)
+    def _features(
+        self, phase: int, predicted: NDArray[np.int32], row: int
+    ) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
+        level_error = (self._error_total << FRACTION_BITS) // self._known
+        return extract(self.values, self.errors, phase, predicted, row, level_error)
 
     def features(
-        self, phase: int, linear: NDArray[np.int32], row: int
+        self, phase: int, linear: NDArray[np.int32]
     ) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
-        """Features and exponents of some rows of a phase, see :func:`codec.features.extract`."""
-        level_error = (self._error_total << FRACTION_BITS) // self._known
-        return extract(self.values, self.errors, phase, linear, row, level_error)
+        """Features (features, samples) and exponents (samples,) of a phase, for training."""
+        positions = self.values.positions(phase)
+        predicted = np.zeros(positions[-1] + 1, np.int32)
+        predicted[positions] = linear.reshape(-1)
+        features, exponents = self._features(phase, predicted, 0)
+        return features[:, positions], exponents[positions]
 
     def complete(self, phase: int, samples: NDArray[np.int32], linear: NDArray[np.int32]) -> None:
         """Set a phase's samples, now that they are known."""
@@ -106,12 +106,31 @@ class Level:
         self._known += samples.size
 
     def clip_contexts(self, phase: int, clip: int) -> NDArray[np.uint8]:
-        """Context of each sample's "equals the clip value", 0 where no near neighbour does."""
+        """Context of each sample's "equals the clip value"; LEFT_OUT where no near one does."""
         rows, columns = self.layout.shape(self.values.shape, phase)
-        contexts = np.zeros(rows * columns, np.uint8)
+        contexts = np.empty(rows * columns, np.uint8)
         near = NEIGHBOURHOODS[phase]
         _clip_contexts(self.values.values, near, clip, contexts.reshape(rows, columns))
         return contexts
+
+
+@njit(cache=True)
+def _take_band(
+    predicted: Ints,
+    outputs: Ints,
+    exponents: Ints,
+    stride: int,
+    ceiling: int,
+    found: tuple[Ints, Ints, Octets],
+) -> None:
+    """Fill in a band's predictions, linear and refined, and its scales, without the border."""
+    linear, means, steps = found
+    width = linear.shape[1]
+    for y in range(len(linear)):
+        here = slice(y * stride, y * stride + width)
+        linear[y] = predicted[here]
+        refine(predicted[here], outputs[0, here], exponents[here], ceiling, means[y])
+        scale_steps(outputs[1, here], exponents[here], steps[y])
 
 
 @njit(cache=True)
@@ -128,5 +147,5 @@ def _clip_contexts(values: Ints, places: Longs, clip: int, contexts: Bytes) -> N
             for x in range(width):
                 counter[x] += row[x] == clip
         for x in range(width):
-            if closest[x] + further[x] > 0:
-                contexts[y, x] = SCALE_CONTEXTS + 3 * closest[x] + min(further[x] // 3, 2)
+            context = SCALE_CONTEXTS + 3 * closest[x] + min(further[x] // np.uint8(3), 2)
+            contexts[y, x] = context if closest[x] | further[x] else LEFT_OUT

@@ -20,15 +20,9 @@ from codec.arrays import Bytes, State
 from codec.bitstream import take_bits, write_bits
 from codec.contexts import CONTEXTS
 from codec.errors import StreamError
-from codec.huffman import (
-    FAST_BITS,
-    MAX_LENGTH,
-    SYMBOLS,
-    canonical_codes,
-    decoding_table,
-    is_decodable,
-)
+from codec.huffman import MAX_LENGTH, canonical_codes, is_decodable
 from codec.predictor import Tables
+from codec.reading import Decoders, new_decoders
 
 DEFAULT, OTHER, OWN = 0, 1, 2
 SET_BITS = 3
@@ -117,16 +111,6 @@ def _write_lengths(lengths: Bytes, reference: Bytes, buffer: Bytes, state: State
             write_bits(buffer, state, 0b11100000 | np.int64(lengths[i]), 8)
 
 
-@dataclass(frozen=True, slots=True)
-class Decoders:
-    """Decoding tables of all contexts, see :func:`codec.huffman.decoding_table`."""
-
-    groupings: NDArray[np.uint8]
-    fast: NDArray[np.uint16]
-    firsts: NDArray[np.int32]
-    symbols: NDArray[np.uint8]
-
-
 def read(tables: Tables, buffer: NDArray[np.uint8], state: NDArray[np.uint64]) -> Decoders:
     """The frame's tables.
 
@@ -150,7 +134,7 @@ def read(tables: Tables, buffer: NDArray[np.uint8], state: NDArray[np.uint64]) -
             lengths[context] = tables.lengths[number]
             if own and not _read_lengths(lengths[context], buffer, state):
                 raise StreamError(f"context {context} has a table that is no prefix code")
-    return _decoders(groupings, lengths)
+    return new_decoders(groupings, lengths)
 
 
 @njit(cache=True)
@@ -171,15 +155,6 @@ def _read_lengths(lengths: Bytes, buffer: Bytes, state: State) -> bool:
         lengths[i] = length
     lengths[count:] = 0
     return is_decodable(lengths)
-
-
-def _decoders(groupings: NDArray[np.uint8], lengths: NDArray[np.uint8]) -> Decoders:
-    fast = np.empty((CONTEXTS, 1 << FAST_BITS), np.uint16)
-    firsts = np.empty((CONTEXTS, 3, MAX_LENGTH + 2), np.int32)
-    symbols = np.zeros((CONTEXTS, SYMBOLS), np.uint8)
-    for context in range(CONTEXTS):
-        decoding_table(lengths[context], fast[context], firsts[context], symbols[context])
-    return Decoders(groupings, fast, firsts, symbols)
 
 
 def codes(choice: Choice) -> NDArray[np.uint32]:

@@ -20,15 +20,18 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Codes, Decoder, FastCodes, Flags, Ints, Longs, Shorts, State, Whole
-from codec.bitstream import fill, peek_bits, take_bits, write_bits
-from codec.huffman import FAST_BITS, MAX_LENGTH
+from codec.arrays import Bytes, Codes, Flags, Ints, Longs, Shorts, State
+from codec.bitstream import COUNT, HELD, POSITION, write_bits
 
 SINGLE, PAIR, QUAD, RUN = 0, 1, 2, 3
 GROUPINGS = 4
 RAW = -1
 """In a list of tokens: only raw bits, no Huffman code."""
+
+_FREQUENT = 1024
+"""Single symbols below this have their tokens looked up: no branch to guess wrong in noise."""
 
 SYMBOL_BITS = 17
 """Folded residuals of 16-bit samples are below 2**SYMBOL_BITS."""
@@ -69,19 +72,33 @@ def tokenise(symbols: Ints, grouping: int, tokens: Shorts, raw: Longs, raw_bits:
     return _tokenise_joined(symbols, 4, 2, tokens, raw, raw_bits)
 
 
+def _single_tokens() -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+    """Token and number of raw bits of each frequent symbol."""
+    exponents = [max(symbol.bit_length() - 1, 0) for symbol in range(_FREQUENT)]
+    tokens = [
+        symbol if symbol < 32 else 32 + (e - 5) * 4 + ((symbol >> (e - 2)) & 3)
+        for symbol, e in enumerate(exponents)
+    ]
+    raw_bits = [0 if symbol < 32 else e - 2 for symbol, e in enumerate(exponents)]
+    return np.array(tokens, np.int16), np.array(raw_bits, np.uint8)
+
+
+_TOKENS, _RAW_BITS = _single_tokens()
+
+
 @njit(cache=True)
 def _tokenise_single(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes) -> int:
     for i in range(len(symbols)):
         symbol = symbols[i]
-        if symbol < 32:
-            tokens[i] = symbol
-            raw[i] = 0
-            raw_bits[i] = 0
+        if symbol < _FREQUENT:
+            tokens[i] = _TOKENS[symbol]
+            bits = np.int64(_RAW_BITS[symbol])
         else:
             exponent = _bit_length(symbol) - 1
             tokens[i] = 32 + (exponent - 5) * 4 + ((symbol >> (exponent - 2)) & 3)
-            raw_bits[i] = exponent - 2
-            raw[i] = symbol & ((1 << (exponent - 2)) - 1)
+            bits = np.int64(exponent - 2)
+        raw_bits[i] = bits
+        raw[i] = symbol & ((1 << bits) - 1)
     return len(symbols)
 
 
@@ -186,109 +203,40 @@ def write_segments(
         tokens = np.empty(room, np.int16)
         raw = np.empty(room, np.int64)
         raw_bits = np.empty(room, np.uint8)
-        for i in range(tokenise(segment, groupings[context], tokens, raw, raw_bits)):
-            if tokens[i] != RAW:
-                token = tokens[i]
-                write_bits(buffer, state, codes[context, token], lengths[context, token])
-            if raw_bits[i] > 0:
-                write_bits(buffer, state, raw[i], raw_bits[i])
-
-
-@njit(cache=True, inline="always")
-def _read_token(
-    buffer: Bytes, state: State, fast: FastCodes, firsts: Ints, symbols: Bytes
-) -> Whole:
-    fill(buffer, state)
-    entry = fast[peek_bits(state, FAST_BITS)]
-    if entry:
-        state[1] -= np.uint64(entry & 15)
-        return np.int64(entry >> 4)
-    for length in range(FAST_BITS + 1, MAX_LENGTH + 1):
-        index = peek_bits(state, length) - firsts[0, length]
-        if 0 <= index < firsts[1, length]:
-            state[1] -= np.uint64(length)
-            return np.int64(symbols[firsts[2, length] + index])
-    state[1] -= np.uint64(MAX_LENGTH)
-    return np.int64(0)
+        count = tokenise(segment, groupings[context], tokens, raw, raw_bits)
+        _write_tokens(
+            tokens[:count], raw, raw_bits, (codes[context], lengths[context]), buffer, state
+        )
 
 
 @njit(cache=True)
-def _read_excess(buffer: Bytes, state: State) -> int:
-    zeros = 0
-    while zeros < SYMBOL_BITS and take_bits(buffer, state, 1) == 0:
-        zeros += 1
-    return (1 << (zeros + 2) | take_bits(buffer, state, zeros + 2)) - 4
-
-
-@njit(cache=True)
-def read_segments(
-    symbols: Ints,
-    starts: Longs,
-    groupings: Bytes,
-    fast: FastCodes,
-    firsts: Ints,
-    order: Bytes,
+def _write_tokens(
+    tokens: Shorts,
+    raw: Longs,
+    raw_bits: Bytes,
+    table: tuple[Codes, Bytes],
     buffer: Bytes,
     state: State,
 ) -> None:
-    """Read symbols in context order; any bits yield some symbols, never more than asked for."""
-    for context in range(len(starts) - 1):
-        segment = symbols[starts[context] : starts[context + 1]]
-        if len(segment) == 0:
-            continue
-        table = (fast[context], firsts[context], order[context])
-        grouping = groupings[context]
-        if grouping == SINGLE:
-            _read_single(segment, table, buffer, state)
-        elif grouping == RUN:
-            _read_runs(segment, table, buffer, state)
-        elif grouping == PAIR:
-            _read_joined(segment, 2, 4, table, buffer, state)
-        else:
-            _read_joined(segment, 4, 2, table, buffer, state)
-
-
-@njit(cache=True)
-def _read_single(segment: Ints, table: Decoder, buffer: Bytes, state: State) -> None:
-    for i in range(len(segment)):
-        token = _read_token(buffer, state, table[0], table[1], table[2])
-        if token >= 32:
-            exponent = min(((token - 32) >> 2) + 5, SYMBOL_BITS + 1)
-            bits = exponent - 2
-            token = np.int64((4 | (token & 3)) << bits | take_bits(buffer, state, bits))
-        segment[i] = token
-
-
-@njit(cache=True)
-def _read_joined(
-    segment: Ints, joined: int, bits: int, table: Decoder, buffer: Bytes, state: State
-) -> None:
-    top = (1 << bits) - 1
-    for start in range(0, len(segment), joined):
-        token = _read_token(buffer, state, table[0], table[1], table[2])
-        for k in range(min(joined, len(segment) - start)):
-            symbol = (token >> (bits * (joined - 1 - k))) & top
-            if symbol == top:
-                symbol += _read_excess(buffer, state)
-            segment[start + k] = symbol
-
-
-@njit(cache=True)
-def _read_runs(segment: Ints, table: Decoder, buffer: Bytes, state: State) -> None:
-    i = 0
-    while i < len(segment):
-        token = _read_token(buffer, state, table[0], table[1], table[2])
-        run = token >> 2
-        if run >= 16:
-            exponent = ((run - 16) >> 1) + 4
-            bits = exponent - 1
-            run = (2 | (run & 1)) << bits | take_bits(buffer, state, bits)
-        stop = min(i + run, len(segment))
-        segment[i:stop] = 0
-        i = stop
-        if i < len(segment):
-            symbol = (token & 3) + 1
-            if symbol == 4:
-                symbol += _read_excess(buffer, state)
-            segment[i] = symbol
-            i += 1
+    """Write each token's code and raw bits at once: at most 33 bits."""
+    codes, lengths = table
+    held, count, position = state[HELD], state[COUNT], state[POSITION]
+    for i in range(len(tokens)):
+        code, length, token = np.uint64(0), np.uint64(0), tokens[i]
+        if token != RAW:
+            code, length = np.uint64(codes[token]), np.uint64(lengths[token])
+        more = np.uint64(raw_bits[i])
+        held = ((held << length | code) << more) | np.uint64(raw[i])
+        count += length + more
+        if count >= np.uint64(32):
+            count -= np.uint64(32)
+            word = np.uint32(held >> count)
+            for k in range(4):
+                buffer[position + np.uint64(k)] = np.uint8(word >> np.uint32(24 - 8 * k))
+            position += np.uint64(4)
+    state[HELD], state[COUNT], state[POSITION] = np.uint64(0), np.uint64(0), position
+    for shift in (24, 16, 8):
+        if count > np.uint64(shift):
+            write_bits(buffer, state, (held >> (count - np.uint64(8))) & np.uint64(255), 8)
+            count -= np.uint64(8)
+    write_bits(buffer, state, held & ((np.uint64(1) << count) - np.uint64(1)), count)

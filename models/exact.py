@@ -1,38 +1,38 @@
 """Integer layers, evaluated exactly: with integer products, or in floating point.
 
-Weights, activations and sums are integers. Where the processor multiplies bytes into 32-bit sums
-(VNNI), a layer runs so, some four times as fast. Elsewhere they are held in float tensors: as long
-as no partial sum reaches 2**24 (float32) or 2**53 (float64), every addition is exact. Either way
-any order of summation, on any machine and number of threads, gives the same integer. The bound
-follows from the weights alone and is proved when a layer is made.
+Weights, activations and sums are integers. Where the processor multiplies bytes or words into
+32-bit sums, compiled code runs a whole network so (:mod:`models.dot`). Elsewhere they are held in
+float tensors: as long as no partial sum reaches 2**24 (float32) or 2**53 (float64), every addition
+is exact. Either way any order of summation, on any machine and number of threads, gives the same
+integer. The bound follows from the weights alone and is proved when a network is made.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Ints, Octets
-
-ACTIVATION_TOP = 127
-"""Activations and features are integers of magnitude at most this."""
+from models import dot
+from models.dot import ACTIVATION_TOP
 
 _EXACT = {torch.float32: 1 << 24, torch.float64: 1 << 53}
+_ANY = 1 << 30
+"""No bound: beyond all sums."""
 
 
-class Layer(Protocol):
-    """A layer ready to run on columns of activations, int8 (inputs, samples)."""
+class Network(Protocol):
+    """Layers ready to run on columns of activations, int8 (inputs, samples)."""
 
-    def hidden(self, columns: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Outputs in [0, ACTIVATION_TOP], for the next layer."""
+    def outputs(self, columns: NDArray[np.int8]) -> NDArray[np.int32]:
+        """The last layer's outputs, clamped to its bounds, (outputs, samples)."""
 
-    def outputs(self, columns: NDArray[np.int8], bound: int) -> NDArray[np.int32]:
-        """Outputs in [-bound, bound]."""
+    def layer_outputs(self, columns: NDArray[np.int8]) -> list[NDArray[np.int32]]:
+        """What each layer gives: clamped to [0, ACTIVATION_TOP], but the last not at all."""
 
 
 class InexactModelError(ValueError):
@@ -63,92 +63,126 @@ class LayerWeights:
         return self.bias + np.int32(1 << (self.shift - 1))
 
 
-def has_integer_products() -> bool:
-    """Whether this processor sums products of bytes in 32 bits.
+def prove(layers: Sequence[LayerWeights], dtype: torch.dtype) -> None:
+    """Show that no sum of a network can leave the range in which ``dtype`` holds all integers.
 
-    Without VNNI, libraries sum pairs of products in 16 bits, which saturate.
+    Raises:
+        InexactModelError: one could.
     """
-    return bool(torch.cpu._is_vnni_supported())
+    largest = max(layer.largest_sum() for layer in layers)
+    if largest >= _EXACT[dtype]:
+        raise InexactModelError(f"sums of up to {largest} are not exact in {dtype}")
 
 
-class IntegerLayer:
-    """A layer that runs on integer products; only where :func:`has_integer_products`."""
+class IntegerNetwork:
+    """A network that runs on integer products, of a kind that the processor has."""
 
-    def __init__(self, weights: LayerWeights) -> None:
+    def __init__(
+        self, layers: Sequence[LayerWeights], bounds: Sequence[int], kind: int | None = None
+    ) -> None:
         """Prove the float32 bound too, for machines that need it.
+
+        Args:
+            layers: first to last.
+            bounds: of the last layer's outputs, the largest magnitudes.
+            kind: one of :func:`models.dot.available`, or None for the fastest.
 
         Raises:
             InexactModelError: sums could leave the range in which float32 is exact.
         """
-        _prove(weights, torch.float32)
-        self._weights = torch.from_numpy(weights.weights)
-        self._rounding = weights.rounding()
-        self._shift = weights.shift
+        prove(layers, torch.float32)
+        self._run = dot.runner(dot.available()[0] if kind is None else kind)
+        self._layers = layers
+        top = np.array(bounds, np.int32)
+        self._arrays = _packed(layers, np.stack((-top, top)))
 
-    def hidden(self, columns: NDArray[np.int8]) -> NDArray[np.int8]:
-        """See :class:`Layer`."""
-        sums = self._sums(columns)
-        out = np.empty(sums.shape, np.int8)
-        _requantise(sums, self._rounding, self._shift, 0, ACTIVATION_TOP, out)
-        return out
+    def outputs(self, columns: NDArray[np.int8]) -> NDArray[np.int32]:
+        """See :class:`Network`."""
+        outputs = np.empty((self._arrays[3].shape[1], columns.shape[1]), np.int32)
+        self._run(columns, self._arrays, outputs)
+        return outputs
 
-    def outputs(self, columns: NDArray[np.int8], bound: int) -> NDArray[np.int32]:
-        """See :class:`Layer`."""
-        sums = self._sums(columns)
-        _requantise(sums, self._rounding, self._shift, -bound, bound, sums)
-        return sums
-
-    def _sums(self, columns: NDArray[np.int8]) -> NDArray[np.int32]:
-        products: NDArray[np.int32] = torch._int_mm(
-            self._weights, torch.from_numpy(columns)
-        ).numpy()
-        return products
-
-
-@njit(cache=True)
-def _requantise(
-    sums: Ints, rounding: Ints, shift: int, low: int, high: int, out: Ints | Octets
-) -> None:
-    """Rows of sums plus their rounding, shifted and clamped to [low, high]."""
-    bits, bottom, top = np.int32(shift), np.int32(low), np.int32(high)
-    for row in range(sums.shape[0]):
-        added = rounding[row]
-        for column in range(sums.shape[1]):
-            value = (sums[row, column] + added) >> bits
-            out[row, column] = min(max(value, bottom), top)
+    def layer_outputs(self, columns: NDArray[np.int8]) -> list[NDArray[np.int32]]:
+        """See :class:`Network`."""
+        outputs = []
+        for count in range(1, len(self._layers) + 1):
+            rows = len(self._layers[count - 1].bias)
+            low, high = (-_ANY, _ANY) if count == len(self._layers) else (0, ACTIVATION_TOP)
+            bounds = np.array([[low] * rows, [high] * rows], np.int32)
+            outputs.append(np.empty((rows, columns.shape[1]), np.int32))
+            self._run(columns, _packed(self._layers[:count], bounds), outputs[-1])
+        return outputs
 
 
-class ExactLayer:
-    """A layer that runs in floating point."""
+def _packed(layers: Sequence[LayerWeights], bounds: NDArray[np.int32]) -> dot.Arrays:
+    weights, rounding, shapes = [], [], []
+    for number, layer in enumerate(layers):
+        rows, columns = (-(-size // dot.TILE) for size in layer.weights.shape)
+        padded = np.zeros((rows * dot.TILE, columns * dot.TILE), np.int8)
+        padded[: layer.weights.shape[0], : layer.weights.shape[1]] = layer.weights
+        added = np.zeros(len(padded), np.int32)
+        added[: len(layer.bias)] = layer.rounding()
+        if number == 0:
+            added -= dot.OFFSET * padded.sum(axis=1, dtype=np.int32)
+        tiles = padded.reshape(rows, dot.TILE, columns, dot.TILE).swapaxes(1, 2)
+        weights.append(np.ascontiguousarray(tiles).view("<i4").reshape(-1))
+        rounding.append(added)
+        shapes.append((columns, rows, layer.shift))
+    joined = np.concatenate(weights).astype(np.int32)
+    return joined, np.concatenate(rounding), np.array(shapes, np.int64), bounds
 
-    def __init__(self, weights: LayerWeights, dtype: torch.dtype = torch.float32) -> None:
-        """Prove the bound and hold the layer in ``dtype``.
+
+class FloatNetwork:
+    """A network that runs in floating point."""
+
+    def __init__(
+        self,
+        layers: Sequence[LayerWeights],
+        bounds: Sequence[int],
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Prove the bound and hold the layers in ``dtype``.
+
+        Args:
+            layers: first to last.
+            bounds: of the last layer's outputs, the largest magnitudes.
+            dtype: the type to compute in.
 
         Raises:
             InexactModelError: sums could leave the range in which ``dtype`` is exact.
         """
-        _prove(weights, dtype)
+        prove(layers, dtype)
+        self._layers = [_FloatLayer(layer, dtype) for layer in layers]
+        self._bounds = torch.tensor(bounds, dtype=dtype)[:, None]
+        self._dtype = dtype
+
+    def outputs(self, columns: NDArray[np.int8]) -> NDArray[np.int32]:
+        """See :class:`Network`."""
+        last = self._run(columns)[-1]
+        return torch.clamp(last, -self._bounds, self._bounds).to(torch.int32).numpy()
+
+    def layer_outputs(self, columns: NDArray[np.int8]) -> list[NDArray[np.int32]]:
+        """See :class:`Network`."""
+        return [values.to(torch.int32).numpy() for values in self._run(columns)]
+
+    def _run(self, columns: NDArray[np.int8]) -> list[torch.Tensor]:
+        values = [torch.from_numpy(columns).to(self._dtype)]
+        for layer in self._layers[:-1]:
+            values.append(layer.run(values[-1]).clamp_(0, ACTIVATION_TOP))
+        return [*values[1:], self._layers[-1].run(values[-1])]
+
+
+class _FloatLayer:
+    def __init__(self, weights: LayerWeights, dtype: torch.dtype) -> None:
         # A power of two only changes the exponent: the sums stay exact, in units of 2**-shift.
         unit = 2.0**-weights.shift
         self._weights = torch.from_numpy(weights.weights).to(dtype) * unit
         self._bias = torch.from_numpy(weights.rounding()).to(dtype)[:, None] * unit
-        self._dtype = dtype
 
-    def hidden(self, columns: NDArray[np.int8]) -> NDArray[np.int8]:
-        """See :class:`Layer`."""
-        activations: NDArray[np.int8] = self._run(columns, 0, ACTIVATION_TOP).to(torch.int8).numpy()
-        return activations
-
-    def outputs(self, columns: NDArray[np.int8], bound: int) -> NDArray[np.int32]:
-        """See :class:`Layer`."""
-        integers: NDArray[np.int32] = self._run(columns, -bound, bound).to(torch.int32).numpy()
-        return integers
-
-    def _run(self, columns: NDArray[np.int8], low: int, high: int) -> torch.Tensor:
-        values = torch.from_numpy(columns).to(self._dtype)
-        return torch.addmm(self._bias, self._weights, values).floor_().clamp_(low, high)
+    def run(self, values: torch.Tensor) -> torch.Tensor:
+        return torch.addmm(self._bias, self._weights, values).floor_()
 
 
-def _prove(weights: LayerWeights, dtype: torch.dtype) -> None:
-    if weights.largest_sum() >= _EXACT[dtype]:
-        raise InexactModelError(f"sums of up to {weights.largest_sum()} are not exact in {dtype}")
+def fastest(layers: Sequence[LayerWeights], bounds: Sequence[int]) -> Network:
+    """A network on integer products where the processor has them, else in float32."""
+    return IntegerNetwork(layers, bounds) if dot.available() else FloatNetwork(layers, bounds)

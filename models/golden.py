@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,20 @@ def _noise(count: int, seed: int) -> NDArray[np.int64]:
     return np.array(numbers, np.int64)
 
 
-def frames() -> dict[str, tuple[Words, Hints]]:
+class Frame(NamedTuple):
+    """A frame to code: its words, what is known of them, and those of the frame before, if any."""
+
+    words: Words
+    hints: Hints = Hints()
+    before: Words | None = None
+
+    @property
+    def references(self) -> tuple[Words, ...]:
+        """As :func:`codec.encode_frame` takes them."""
+        return () if self.before is None else (self.before,)
+
+
+def frames() -> dict[str, Frame]:
     """Frames that between them use every part of the format."""
     noise = _noise(48 * 41, 1).reshape(48, 41)
     y, x = np.mgrid[0:48, 0:41]
@@ -45,19 +59,31 @@ def frames() -> dict[str, tuple[Words, Hints]]:
     beside = (smooth + np.roll(smooth, -1, axis=1) + (noise & 1)) >> 1
     stretched = np.stack((smooth, beside), axis=2).reshape(48, 82).astype(np.uint16)
     sparse = (blob // 40 * 37 + (blob // 100) ** 2 * 111 + (noise & 1) * 37).astype(np.uint16)
+    after = (np.roll(smooth, 1, axis=0) + (noise >> 14)).astype(np.uint16)
+    known = Hints(bits_stored=12, high_bit=11)
     return {
-        "smooth": (smooth, Hints(bits_stored=12, high_bit=11)),
-        "signed": (signed, Hints(signed=True, bits_stored=16, high_bit=15)),
-        "noise": (noise.astype(np.uint16), Hints()),
-        "bytes": ((noise >> 11).astype(np.uint8), Hints(bits_stored=8, high_bit=7)),
-        "sparse": (sparse, Hints()),
-        "repeated": (np.repeat(smooth, 2, axis=0), Hints()),
-        "stretched": (stretched, Hints(bits_stored=12, high_bit=11)),
-        "stretched rows": (stretched.T.copy(), Hints(bits_stored=12, high_bit=11)),
-        "overlay": ((smooth | ((noise & 1) << 12)).astype(np.uint16), Hints(False, 12, 11)),
-        "line": (smooth[24:25].copy(), Hints()),
-        "constant": (np.full((9, 9), 77, np.uint16), Hints()),
+        "smooth": Frame(smooth, known),
+        "signed": Frame(signed, Hints(signed=True, bits_stored=16, high_bit=15)),
+        "noise": Frame(noise.astype(np.uint16)),
+        "bytes": Frame((noise >> 11).astype(np.uint8), Hints(bits_stored=8, high_bit=7)),
+        "sparse": Frame(sparse),
+        "repeated": Frame(np.repeat(smooth, 2, axis=0)),
+        "stretched": Frame(stretched, known),
+        "stretched rows": Frame(stretched.T.copy(), known),
+        "overlay": Frame((smooth | ((noise & 1) << 12)).astype(np.uint16), Hints(False, 12, 11)),
+        "line": Frame(smooth[24:25].copy()),
+        "constant": Frame(np.full((9, 9), 77, np.uint16)),
+        "textures": Frame(_textures(), known),
+        "after": Frame(after, known, before=smooth),
     }
+
+
+def _textures() -> Words:
+    """A frame of two textures, its left half's noise along columns and its right's along rows."""
+    noise = _noise(140 * 140, 9).reshape(140, 140) >> 10
+    halves = [sum(np.roll(noise, shift, axis) for shift in range(4)) for axis in (0, 1)]
+    columns = np.arange(140) < 70
+    return np.where(columns, halves[0], halves[1])[:128, :128].astype(np.uint16)
 
 
 def _features(phase: int) -> NDArray[np.int8]:
@@ -78,8 +104,8 @@ def _layer_digests(predictor: NetworkPredictor) -> dict[str, str]:
 def build(predictor: NetworkPredictor) -> bytes:
     """The golden vectors of a model, as they are stored."""
     tensors: dict[str, NDArray[np.uint8]] = {}
-    for name, (words, hints) in frames().items():
-        stream = encode_frame(words, predictor, hints)
+    for name, frame in frames().items():
+        stream = encode_frame(frame.words, predictor, frame.hints, frame.references)
         tensors[f"stream.{name}"] = np.frombuffer(stream, np.uint8)
     for name, digest in _layer_digests(predictor).items():
         tensors[f"digest.{name}"] = np.frombuffer(bytes.fromhex(digest), np.uint8)
@@ -98,15 +124,17 @@ def check(predictor: NetworkPredictor, golden: bytes) -> None:
     for name, digest in _layer_digests(predictor).items():
         if tensors[f"digest.{name}"].tobytes().hex() != digest:
             raise GoldenError(f"{name} of model {predictor.digest.hex()} gives other integers")
-    for name, (words, hints) in frames().items():
-        _check_stream(name, words, tensors[f"stream.{name}"].tobytes(), predictor)
-        _check_stream(name, words, encode_frame(words, predictor, hints), predictor)
+    for name, frame in frames().items():
+        _check_stream(name, frame, tensors[f"stream.{name}"].tobytes(), predictor)
+        anew = encode_frame(frame.words, predictor, frame.hints, frame.references)
+        _check_stream(name, frame, anew, predictor)
 
 
-def _check_stream(name: str, words: Words, stream: bytes, predictor: NetworkPredictor) -> None:
+def _check_stream(name: str, frame: Frame, stream: bytes, predictor: NetworkPredictor) -> None:
+    words, known = frame.words, {predictor.digest: predictor}
     shape = (words.shape[0], words.shape[1])
     try:
-        decoded = decode_frame(stream, shape, words.dtype, {predictor.digest: predictor})
+        decoded = decode_frame(stream, shape, words.dtype, known, frame.references)
     except CodecError as error:
         raise GoldenError(f"golden frame {name} does not decode: {error}") from error
     if not np.array_equal(decoded, words):

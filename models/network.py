@@ -9,22 +9,24 @@ integers (:mod:`models.exact`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from codec.features import MAX_CORRECTION, MAX_LOG_SCALE, feature_count
 from codec.lattice import PREDICTED
 from codec.predictor import Tables
-from models.exact import ExactLayer, IntegerLayer, Layer, LayerWeights, has_integer_products
+from models.exact import LayerWeights, Network, fastest
 
 FORMAT_VERSION = 1
 DIGEST_BYTES = 8
+
+Arithmetic = Callable[[Sequence[LayerWeights], Sequence[int]], Network]
+"""Makes a network of its layers and the bounds of the last one's outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +80,23 @@ def _layers(tensors: Mapping[str, NDArray[np.generic]], phase: int) -> tuple[Lay
 
 
 class NetworkPredictor:
-    """A :class:`codec.predictor.Predictor` that runs a model with torch."""
+    """A :class:`codec.predictor.Predictor` that runs a model's networks."""
 
-    def __init__(self, data: bytes, dtype: torch.dtype | None = None) -> None:
+    def __init__(self, data: bytes, arithmetic: Arithmetic = fastest) -> None:
         """Load a stored model and prove that it is exact.
 
         Args:
             data: the model's file.
-            dtype: floating-point type to run in, or None for integer products where the processor
-                has them and float32 elsewhere.
+            arithmetic: what its networks run in; all give the same integers.
 
         Raises:
-            InexactModelError: sums could leave the range in which the type is exact.
+            InexactModelError: sums could leave the range in which the arithmetic is exact.
         """
         model = Model.from_bytes(data)
         self._digest = sha256(data).digest()[:DIGEST_BYTES]
         self._model = model
-        self._layers: dict[int, list[Layer]] = {
-            phase: [_layer(layer, dtype) for layer in layers]
+        self._networks = {
+            phase: arithmetic(layers, (MAX_CORRECTION, MAX_LOG_SCALE))
             for phase, layers in model.layers.items()
         }
         for phase, layers in model.layers.items():
@@ -117,28 +118,10 @@ class NetworkPredictor:
         """Default Huffman tables."""
         return self._model.tables
 
-    def layer_outputs(
-        self, phase: int, features: NDArray[np.int8]
-    ) -> list[NDArray[np.int8] | NDArray[np.int32]]:
+    def layer_outputs(self, phase: int, features: NDArray[np.int8]) -> list[NDArray[np.int32]]:
         """What each layer gives, for golden vectors; features as for :meth:`refine`."""
-        *inner, last = self._layers[phase]
-        hidden = [features]
-        for layer in inner:
-            hidden.append(layer.hidden(hidden[-1]))
-        return [*hidden[1:], last.outputs(hidden[-1], MAX_CORRECTION)]
+        return self._networks[phase].layer_outputs(features)
 
     def refine(self, phase: int, features: NDArray[np.int8]) -> NDArray[np.int32]:
         """See :class:`codec.predictor.Predictor`."""
-        *inner, last = self._layers[phase]
-        hidden = features
-        for layer in inner:
-            hidden = layer.hidden(hidden)
-        outputs = last.outputs(hidden, MAX_CORRECTION)
-        np.clip(outputs[1], -MAX_LOG_SCALE, MAX_LOG_SCALE, out=outputs[1])
-        return outputs
-
-
-def _layer(weights: LayerWeights, dtype: torch.dtype | None) -> Layer:
-    if dtype is None and has_integer_products():
-        return IntegerLayer(weights)
-    return ExactLayer(weights, dtype or torch.float32)
+        return self._networks[phase].outputs(features)

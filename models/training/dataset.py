@@ -6,30 +6,35 @@ Features depend on the linear predictions alone, not on the network, so they are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codec.kernels import fit_kernel
+from codec.contexts import LEFT_OUT
+from codec.fitting import Fitting
 from codec.lattice import MIN_SIDE, PREDICTED, Split, pyramid, turned, turned_shape
+from codec.learned import levels_of
 from codec.levels import Level
 from codec.linear import predict
 from codec.predictor import Predictor
 from codec.splits import choose_splits
 from models.training.images import Samples
 
-_DRAWN = 8000
-"""Samples drawn from one phase of one level of one image: all of a 128 x 128 image's finest level,
-an eighth of a 512 x 512 one's, so that pooled size and the mean over files both count."""
+_DRAWN = (12_000, 6_000, 3_000, 1_500)
+"""Samples drawn at most from one phase of each level of one image, the finest first: all of a
+128 x 128 image's, a fifth of a 512 x 512 one's, so that pooled size and the mean over files both
+count."""
 
-_DRAWN_HALVES = 2000
+_DRAWN_REFERENCED = (6_000, 3_000, 1_500, 750)
+"""Likewise from a frame that refers to the one before."""
+
+_DRAWN_HALVES = (2_000,)
 """Samples drawn from a frame's finest level halved along one axis, though it may not be coded so:
 few frames are, and their network should know more than them."""
 
-_LEVELS = 4
 _HELD_BACK = 12
 """One group in so many is held back to watch over-fitting."""
 
@@ -51,10 +56,10 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How to draw: at most so many samples of one phase of one level."""
+    """How to draw: at most so many samples of one phase of each level."""
 
     generator: np.random.Generator
-    most: int
+    most: tuple[int, ...]
 
 
 def is_held_back(frame: Samples) -> bool:
@@ -80,11 +85,17 @@ def _joined(parts: list[tuple[NDArray[np.generic], ...]]) -> Drawn:
 def _draw_frame(
     frame: Samples, predictor: Predictor, generator: np.random.Generator
 ) -> list[tuple[int, tuple[NDArray[np.generic], ...]]]:
-    """Samples of a frame as it is coded, and of its finest levels halved along one axis."""
-    drawn = _draw_levels(frame, choose_splits(frame.samples), predictor, Draw(generator, _DRAWN))
+    """Samples of a frame as it is coded, by itself and with the frame before.
+
+    And of its finest level halved along one axis.
+    """
+    alone, splits = replace(frame, reference=None), choose_splits(frame.samples)
+    drawn = _draw_levels(alone, splits, predictor, Draw(generator, _DRAWN))
+    if frame.reference is not None:
+        drawn += _draw_levels(frame, splits, predictor, Draw(generator, _DRAWN_REFERENCED))
     for split in (Split.ROWS, Split.COLUMNS):
         if min(frame.samples.shape) >= MIN_SIDE:
-            drawn += _draw_levels(frame, [split], predictor, Draw(generator, _DRAWN_HALVES))
+            drawn += _draw_levels(alone, [split], predictor, Draw(generator, _DRAWN_HALVES))
     return drawn
 
 
@@ -96,39 +107,53 @@ def _draw_levels(
 ) -> list[tuple[int, tuple[NDArray[np.generic], ...]]]:
     *levels, image = pyramid(frame.samples, splits)
     errors = np.zeros_like(image)
+    is_referenced = frame.reference is not None
+    fitting = Fitting(frame.samples, splits, predictor.kernels, is_referenced=is_referenced)
+    references = levels_of(frame.reference, splits)
     drawn = []
     for number in range(len(levels) - 1, -1, -1):
         split = splits[number]
         upright = turned(levels[number], split)
-        level = Level(turned_shape(levels[number].shape, split), split, frame.span.limit, predictor)
+        shape = turned_shape(levels[number].shape, split)
+        level = Level(shape, split, frame.span.limit, predictor, references[number])
         level.start(turned(image, split), turned(errors, split))
         for phase in level.layout.predicted:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
-            kernel = fit_kernel(level.values, number, phase, target, predictor.kernels)
-            linear = predict(level.values, phase, kernel, frame.span.limit)
-            if number < _LEVELS:
-                drawn.append((phase, _draw_phase(frame, level, phase, target, linear, draw)))
+            kernels = fitting.kernels(level.values, number, phase, target)
+            places = fitting.tiling.at(number)
+            linear = predict(level.values, phase, kernels, places, frame.span.limit)
+            if number < len(draw.most):
+                usable = _usable(frame, level, phase, target)
+                wanted = (draw.generator, draw.most[number])
+                drawn.append((phase, _draw_phase(level, phase, target, linear, usable, wanted)))
             level.complete(phase, target, linear)
         image, errors = levels[number], turned(level.errors.join(), split)
     return drawn
 
 
+def _usable(
+    frame: Samples, level: Level, phase: int, target: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Which samples are coded as residuals at all: not those known to equal the clip value."""
+    if frame.span.clip is None:
+        return np.ones(target.size, np.bool_)
+    near = level.clip_contexts(phase, frame.span.clip) != LEFT_OUT
+    return ~(near & (target.reshape(-1) == frame.span.clip))
+
+
 def _draw_phase(
-    frame: Samples,
     level: Level,
     phase: int,
     target: NDArray[np.int32],
     linear: NDArray[np.int32],
-    draw: Draw,
+    usable: NDArray[np.bool_],
+    wanted: tuple[np.random.Generator, int],
 ) -> tuple[NDArray[np.generic], ...]:
-    features, exponents = level.features(phase, linear, 0)
-    usable = exponents > 0
-    if frame.span.clip is not None:
-        near = level.clip_contexts(phase, frame.span.clip) > 0
-        usable &= ~(near & (target.reshape(-1) == frame.span.clip))
-    chosen = np.flatnonzero(usable)
-    if len(chosen) > draw.most:
-        chosen = draw.generator.choice(chosen, draw.most, replace=False)
+    generator, most = wanted
+    features, exponents = level.features(phase, linear)
+    chosen = np.flatnonzero(usable & (exponents > 0))
+    if len(chosen) > most:
+        chosen = generator.choice(chosen, most, replace=False)
     residuals = ((target << 4) - linear).reshape(-1)[chosen]
     return (
         np.ascontiguousarray(features[:, chosen].T),

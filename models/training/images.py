@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from codec.analyse import Hints, analyse
 from codec.learned import Range
+from codec.references import reference_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +35,38 @@ class TrainingImage:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """A frame after analysis, as the codec's learned path sees it."""
+    """A frame after analysis, as the codec's learned path sees it.
+
+    Attributes:
+        group: as of its image.
+        samples: int32 (rows, columns).
+        span: their range.
+        reference: the frame before it in its group, in its samples' units, if they are alike.
+    """
 
     group: str
     samples: NDArray[np.int32]
     span: Range
+    reference: NDArray[np.int32] | None = None
 
 
 def analysed(images: Sequence[TrainingImage]) -> list[Samples]:
     """The samples of all images that are not constant."""
     frames = []
+    before: dict[str, TrainingImage] = {}
     for image in images:
         plan, samples = analyse(image.words, image.hints)
+        last = before.get(image.group)
+        before[image.group] = image
         if plan.span.limit:
-            frames.append(Samples(image.group, samples, plan.span))
+            known = last is not None and _are_alike(last.words, image.words)
+            reference = reference_samples(plan, last.words) if last and known else None
+            frames.append(Samples(image.group, samples, plan.span, reference))
     return frames
+
+
+def _are_alike(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype
 
 
 def set_digest(images: Sequence[TrainingImage]) -> str:

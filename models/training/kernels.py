@@ -30,7 +30,7 @@ def plain_kernels() -> NDArray[np.int32]:
     for phase in PREDICTED:
         free = np.zeros(NEIGHBOURHOODS[phase].shape[1] // 2 - 1, np.int64)
         free[0] = 128
-        kernels[:, phase - 1, : len(free) + 1] = complete_kernel(free)
+        kernels[:, phase - 1, : len(free) + 1] = complete_kernel(free, len(free) + 1)
     return kernels
 
 
@@ -47,7 +47,7 @@ def default_kernels(frames: Sequence[Samples]) -> NDArray[np.int32]:
     kernels = plain_kernels()
     for (number, phase), found in fitted.items():
         free = np.rint(np.median(np.stack(found)[:, 1:], axis=0)).astype(np.int64)
-        kernels[number, phase - 1, : len(free) + 1] = complete_kernel(free)
+        kernels[number, phase - 1, : len(free) + 1] = complete_kernel(free, len(free) + 1)
     return kernels
 
 

@@ -1,7 +1,7 @@
 """The network while it is trained: float parameters, rounded to integers in the forward pass.
 
 Rounding passes gradients straight through (Bengio et al., arXiv:1308.3432), so what is trained is
-exactly what :class:`models.exact.ExactLayer` will compute.
+exactly what :class:`models.exact.Network` will compute.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 from codec.features import CORRECTION_BITS, MAX_CORRECTION, MAX_LOG_SCALE
-from models.exact import ACTIVATION_TOP, LayerWeights
+from models.dot import ACTIVATION_TOP
+from models.exact import LayerWeights
 
 _WEIGHT_UNIT = 64.0
 _BIAS_UNIT = 1024.0
 _SHIFTS = (7, 7, 6)
-HIDDEN = (64, 32)
+HIDDEN = (48, 32)
 """Widths of the hidden layers: about 5,000 multiplications a sample. Half as many, 32 and 32, took
 0.3% more bits after five epochs on a quarter of the samples."""
 

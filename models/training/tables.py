@@ -40,12 +40,14 @@ class TokenCounts:
 
 
 def count_all(frames: Sequence[Samples], predictor: Predictor) -> list[TokenCounts]:
-    """Every frame's tokens."""
+    """Every frame's tokens, of it by itself and with the frame before."""
     counted = []
     for frame in frames:
-        tokens, raw = count_tokens(frame.samples, frame.span, predictor)
         weight = 1.0 / float(np.sqrt(1.0 + frame.samples.size / _FULL_WEIGHT_SAMPLES))
-        counted.append(TokenCounts(tokens.astype(np.int32), raw, weight))
+        references = [None] if frame.reference is None else [None, frame.reference]
+        for reference in references:
+            tokens, raw = count_tokens(frame.samples, frame.span, predictor, reference)
+            counted.append(TokenCounts(tokens.astype(np.int32), raw, weight))
     return counted
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
 Setup = tuple[I64, bool, int]
-"""A phase's kernel, whether its linear predictions stand, and what is added to its scales."""
+"""A phase's kernels, whether its linear predictions stand, and what is added to its scales."""
 
 
 class Malformed(Exception):
@@ -76,23 +76,29 @@ def general(stream: bytes) -> bytes:
 
 
 def decode(
-    stream: bytes, shape: tuple[int, int], word_bytes: int, models: Mapping[bytes, Model]
+    stream: bytes,
+    shape: tuple[int, int],
+    word_bytes: int,
+    models: Mapping[bytes, Model],
+    before: I64 | None = None,
 ) -> I64:
-    """The words of a frame."""
+    """The words of a frame; ``before`` are those of the frame before."""
     rows, columns = shape
     method, body = stream[0], stream[1:]
     if method == 0:
         return _words(body, rows, columns, word_bytes)
-    if method not in (1, 2):
+    if method not in (1, 2, 3):
         raise Malformed("unknown method")
+    if method == 3 and before is None:
+        raise Malformed("the frame before is missing")
     fields = Fields(body)
-    name = fields.take(4) if method == 2 else b""
+    name = fields.take(4) if method >= 2 else b""
     checksum = fields.take(4)
     if method == 1:
         words = _words(general(body[4:]), rows, columns, word_bytes)
     else:
         model = next(m for digest, m in models.items() if digest[:4] == name)
-        words = _learned(fields, rows, columns, model)
+        words = _learned(fields, rows, columns, model, before if method == 3 else None)
     data = words.astype("<u2" if word_bytes == 2 else "u1").tobytes()
     if zlib.crc32(data) != int.from_bytes(checksum, "little"):
         raise Malformed("checksum")
@@ -107,7 +113,7 @@ def _words(data: bytes, rows: int, columns: int, word_bytes: int) -> I64:
 # Section 5: the plan
 
 
-def _learned(fields: Fields, rows: int, columns: int, model: Model) -> I64:
+def _learned(fields: Fields, rows: int, columns: int, model: Model, before: I64 | None) -> I64:
     flags, bits = fields.take(2)
     minimum = fields.number()
     high = None
@@ -129,10 +135,25 @@ def _learned(fields: Fields, rows: int, columns: int, model: Model) -> I64:
     if limit == 0:
         samples = np.zeros(kept, np.int64)
     else:
-        samples = Samples(fields.data[fields.at :], kept, limit, clip, model).decode()
+        reference = None
+        if before is not None:
+            before = before[row_mask == 1][:, column_mask == 1]
+            reference = _reference((before - minimum) % (1 << bits), 1 << bits, step, values)
+        coded = fields.data[fields.at :]
+        samples = Samples(coded, kept, limit, clip, model, reference).decode()
     words = (values[samples] * step + minimum) % (1 << bits)
     words = words[np.cumsum(row_mask) - 1][:, np.cumsum(column_mask) - 1]
     return np.asarray(words if high is None else words + (high << bits))
+
+
+def _reference(above: I64, modulus: int, step: int, values: I64) -> I64:
+    """Reference samples of words less the minimum."""
+    last = int(values[-1]) * step
+    samples = np.zeros(above.shape, np.int64)
+    for place, a in np.ndenumerate(above):
+        if a < last + (modulus - last) // 2:
+            samples[place] = np.flatnonzero(values <= min(a // step, values[-1]))[-1]
+    return samples
 
 
 def _mask(fields: Fields, count: int) -> I64:
@@ -266,12 +287,10 @@ def features(
     )
     activity = (np.asarray(activity) + 1) // 2
     exponent = np.array([int(a).bit_length() for a in activity], np.int64)
-    further = np.asarray(sum(np.abs(e) for e in residuals[12:])) // (len(offsets) - 12)
     rows = [_scaled(d, exponent) for d in differences]
-    rows += [_scaled(np.abs(e), exponent) for e in residuals[:12]]
+    rows += [_scaled(np.abs(e), exponent) for e in residuals]
     rows += [_scaled(e, exponent) for e in residuals[:4]]
     rows += [
-        _scaled(further, exponent),
         _scaled(np.full_like(linear, level_error), exponent),
         np.clip((12 - exponent) * 16, 0, 127),
         np.clip((8 - exponent) * 32, 0, 127),
@@ -297,9 +316,16 @@ def network(model: Model, phase: int, columns: I64) -> tuple[I64, I64]:
 
 class Samples:
     def __init__(
-        self, data: bytes, shape: tuple[int, int], limit: int, clip: int | None, model: Model
+        self,
+        data: bytes,
+        shape: tuple[int, int],
+        limit: int,
+        clip: int | None,
+        model: Model,
+        reference: I64 | None,
     ) -> None:
         self.bits = Bits(data)
+        self.references = [] if reference is None else [reference]
         self.limit, self.clip, self.model = limit, clip, model
         self.shapes, self.splits = [shape], list[int]()
 
@@ -309,8 +335,9 @@ class Samples:
         levels = range(len(self.splits) - 1, -1, -1)
         if not self.splits:
             return image
+        self._classes()
         kernels = {
-            (level, phase): self._kernel(level, phase)
+            (level, phase): self._setup(level, phase)
             for level in levels
             for phase in self._phases(level)
         }
@@ -331,6 +358,9 @@ class Samples:
             columns = columns if split == ROWS else (columns + 1) // 2
             self.shapes.append((rows, columns))
             self.splits.append(split)
+            if self.references:
+                row_step, column_step = 1 + (split != COLUMNS), 1 + (split != ROWS)
+                self.references.append(self.references[-1][::row_step, ::column_step])
 
     def _phases(self, level: int) -> tuple[int, ...]:
         return (1, 2, 3) if self.splits[level] == BOTH else (4,)
@@ -366,7 +396,27 @@ class Samples:
             return max(left, above)
         return left + above - corner
 
-    def _kernel(self, level: int, phase: int) -> Setup:
+    def _classes(self) -> None:
+        self.labels, self.classes = np.zeros((1, 1), np.int64), 1
+        if self.references or len(self.splits) < 3 or self.splits[:2] != [BOTH, BOTH]:
+            return
+        self.classes = self.bits.take(4) + 1
+        if self.classes == 1:
+            return
+        rows, columns = (-(-side // 32) for side in self.shapes[0])
+        bits = (self.classes - 1).bit_length()
+        labels = [self.bits.take(bits) for _ in range(rows * columns)]
+        self.labels = np.array(labels, np.int64).reshape(rows, columns)
+
+    def _classes_of(self, level: int, phase: int, image: I64) -> I64:
+        """The class of each sample of a phase, flat."""
+        if self.classes == 1 or level > 1:
+            return np.zeros(around(image, phase, (0, 0)).size, np.int64)
+        rows = np.arange(PARITIES[phase][0], image.shape[0], 2) >> (5 - level)
+        columns = np.arange(PARITIES[phase][1], image.shape[1], 2) >> (5 - level)
+        return np.asarray(self.labels[rows[:, None], columns[None, :]].reshape(-1))
+
+    def _setup(self, level: int, phase: int) -> Setup:
         pairs = len(neighbours(phase)) // 2
         kernel = self.model.kernels[min(level, 2), phase - 1, :pairs].copy()
         rows, columns = self.shapes[level]
@@ -374,21 +424,28 @@ class Samples:
             rows, columns = columns, rows
         size = around(np.zeros((rows, columns), np.int64), phase, (0, 0)).size
         if size < 256:
-            return kernel, False, 0
-        kernel = self._own_kernel(kernel) if self.bits.take(1) else kernel
+            return kernel[None], False, 0
+        if self.references:
+            kernel = np.concatenate((kernel, [0, 0, 0, 0]))
+        kernels = [self._kernel(kernel)]
+        for _ in range(1, self.classes if level < 2 else 1):
+            kernels.append(self._kernel(kernels[0]))
         if not self.bits.take(1):
-            return kernel, False, 0
-        return kernel, bool(self.bits.take(1)), self.bits.take(5) - 16
+            return np.stack(kernels), False, 0
+        return np.stack(kernels), bool(self.bits.take(1)), self.bits.take(5) - 16
 
-    def _own_kernel(self, kernel: I64) -> I64:
-        k = self.bits.take(4)
+    def _kernel(self, expected: I64) -> I64:
+        if not self.bits.take(1):
+            return expected
+        kernel, k = expected.copy(), self.bits.take(4)
         for i in range(1, len(kernel)):
             quotient = 0
             while self.bits.take(1):
                 quotient += 1
             value = quotient << k | self.bits.take(k)
             kernel[i] += -(value + 1) // 2 if value % 2 else value // 2
-        kernel[0] = 256 - kernel[1:].sum()
+        own = len(kernel) - 4 if self.references else len(kernel)
+        kernel[0] = 256 - kernel[1:own].sum()
         return kernel
 
     def _tables(self) -> None:
@@ -438,8 +495,10 @@ class Samples:
         errors[::2, ::step] = upright(coarser_errors, split)
         total, known = int(np.abs(coarser_errors).sum()), coarser.size
         for phase in self._phases(level):
-            kernel, is_linear, scale = kernels[level, phase]
-            linear = self._linear(image, phase, kernel)
+            of_classes, is_linear, scale = kernels[level, phase]
+            of_samples = of_classes[self._classes_of(level, phase, image)]
+            reference = upright(self.references[level], split) if self.references else None
+            linear = self._linear(image, phase, of_samples, reference)
             columns, exponent = features(image, errors, phase, linear, 16 * total // known)
             correction, log_scale = network(self.model, phase, columns)
             means = linear + (((correction << exponent) + 1024) >> 11)
@@ -455,11 +514,17 @@ class Samples:
             total, known = total + int(np.abs(residuals).sum()), known + samples.size
         return whole_image, whole_errors
 
-    def _linear(self, image: I64, phase: int, kernel: I64) -> I64:
+    def _linear(self, image: I64, phase: int, kernels: I64, reference: I64 | None) -> I64:
+        """With ``kernels`` of each sample, (samples, pairs)."""
         offsets = neighbours(phase)
         total = np.full(around(image, phase, offsets[0]).shape, 16, np.int64)
         for i, offset in enumerate(offsets):
-            total += kernel[i // 2] * around(image, phase, offset)
+            total += kernels[:, i // 2] * around(image, phase, offset)
+        if reference is not None and kernels.shape[1] > len(offsets) // 2:
+            centre = around(reference, phase, (0, 0))
+            for i, (dy, dx) in enumerate(((0, 1), (1, -1), (1, 0), (1, 1)), len(offsets) // 2):
+                pair = around(reference, phase, (dy, dx)) + around(reference, phase, (-dy, -dx))
+                total += kernels[:, i] * (pair - 2 * centre)
         return np.asarray(np.clip(total >> 5, 0, 16 * self.limit))
 
     def _phase(self, image: I64, phase: int, means: I64, contexts: I64) -> I64:

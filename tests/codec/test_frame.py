@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from codec import (
     CodecError,
     FrameError,
     Hints,
+    MissingReferenceError,
     StreamError,
     UnknownMethodError,
     UnknownPredictorError,
@@ -73,6 +74,54 @@ def images(draw: st.DrawFn) -> Words:
 @given(images(), HINTS)
 def test_structured_images_come_back(words: Words, hints: Hints) -> None:
     round_trip(words, hints)
+
+
+@given(images(), st.integers(0, 1 << 32), HINTS)
+def test_frames_come_back_with_the_one_before(words: Words, seed: int, hints: Hints) -> None:
+    generator = np.random.default_rng(seed)
+    changed = words + generator.integers(0, 3, words.shape) * generator.integers(0, 400)
+    before: Words = np.roll(changed, generator.integers(0, 2)).astype(words.dtype)
+    stream = encode_frame(words, registry.default(), hints, (before,))
+    decoded = decode_frame(stream, words.shape, words.dtype, registry.all_models(), (before,))
+    assert np.array_equal(decoded, words)
+
+
+def _slices() -> list[Words]:
+    """Slices of a volume: noise, smooth along the third axis."""
+    generator = np.random.default_rng(3)
+    volume = np.cumsum(generator.normal(0, 40, (3, 70, 66)), axis=0) / 2 + 2000
+    return list(volume.astype(np.uint16))
+
+
+def test_a_frame_like_the_one_before_takes_less() -> None:
+    before, _, words = _slices()
+    alone = encode_frame(words, registry.default())
+    stream = encode_frame(words, registry.default(), None, (before, _slices()[1]))
+    assert len(stream) < 0.97 * len(alone)
+    assert stream[0] == 3
+
+
+def test_the_frame_before_is_asked_for() -> None:
+    _, before, words = _slices()
+    stream = encode_frame(words, registry.default(), None, (before,))
+    for references in ((), (before[:-1],), (before.astype(np.uint8),)):
+        with pytest.raises(MissingReferenceError):
+            decode_frame(stream, words.shape, words.dtype, registry.all_models(), references)
+    with pytest.raises(StreamError):
+        decode_frame(stream, words.shape, words.dtype, registry.all_models(), (words,))
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=10)
+def test_frames_of_many_textures_come_back(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    rows, columns = generator.integers(120, 230, 2)
+    noise = generator.normal(0, 30, (rows + 8, columns + 8))
+    along = [sum(np.roll(noise, shift, axis) for shift in range(5)) for axis in (0, 1)]
+    tiles = generator.integers(0, 2, (rows // 32 + 1, columns // 32 + 1))
+    chosen = np.kron(tiles, np.ones((32, 32)))[:rows, :columns]
+    image = np.where(chosen > 0, along[0][:rows, :columns], along[1][:rows, :columns])
+    round_trip(np.clip(image + 2000, 0, 65535).astype(np.uint16))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (7, 90), (8, 8), (9, 8), (33, 64)])

@@ -9,17 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from codec.bitstream import flush, new_state, overrun, take_bits, write_bits
+from codec.bitstream import flush, new_state, overrun, padded, take_bits, write_bits
 from codec.huffman import (
-    FAST_BITS,
     MAX_LENGTH,
     SYMBOLS,
     canonical_codes,
     code_lengths,
-    decoding_table,
     is_decodable,
 )
-from codec.tokens import GROUPINGS, count_segment, read_segments, write_segments
+from codec.reading import new_decoders, read_segments
+from codec.tokens import GROUPINGS, count_segment, write_segments
 
 COUNTS = st.lists(st.integers(0, 1 << 30), min_size=2, max_size=SYMBOLS)
 
@@ -66,7 +65,7 @@ def test_bits_come_back(fields: list[tuple[int, int]]) -> None:
     buffer, state = np.zeros(300, np.uint8), new_state()
     for value, bits in fields:
         write_bits(buffer, state, value & ((1 << bits) - 1), bits)
-    written = buffer[: flush(buffer, state)]
+    written = padded(buffer[: flush(buffer, state)].tobytes())
     state = new_state()
     for value, bits in fields:
         assert take_bits(written, state, bits) == value & ((1 << bits) - 1)
@@ -99,11 +98,7 @@ def test_symbols_come_back_in_every_grouping(symbols: list[int], grouping: int) 
 def read(
     written: NDArray[np.uint8], count: int, grouping: int, lengths: NDArray[np.uint8]
 ) -> list[int]:
-    fast = np.empty((1, 1 << FAST_BITS), np.uint16)
-    firsts = np.empty((1, 3, MAX_LENGTH + 2), np.int32)
-    order = np.zeros((1, SYMBOLS), np.uint8)
-    decoding_table(lengths, fast[0], firsts[0], order[0])
     symbols, starts = np.empty(count, np.int32), np.array([0, count])
-    groupings = np.array([grouping], np.uint8)
-    read_segments(symbols, starts, groupings, fast, firsts, order, written, new_state())
+    decoders = new_decoders(np.array([grouping], np.uint8), lengths[None])
+    read_segments(symbols, starts, decoders, padded(written.tobytes()), new_state())
     return [int(symbol) for symbol in symbols]

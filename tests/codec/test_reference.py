@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from codec import decode_frame, encode_frame
+from codec import Hints, decode_frame, encode_frame
+from codec.analyse import analyse
+from codec.fitting import Fitting
+from codec.splits import choose_splits
 from models import golden, registry
 from tests.codec import reference_decoder
 
@@ -32,10 +35,31 @@ def shape_of(words: NDArray[np.generic]) -> tuple[int, int]:
 def test_reference_decodes_what_the_encoder_wrote(
     name: str, reference_models: dict[bytes, reference_decoder.Model]
 ) -> None:
-    words, hints = golden.frames()[name]
-    stream = encode_frame(words, registry.default(), hints)
-    decoded = reference_decoder.decode(stream, shape_of(words), words.itemsize, reference_models)
+    frame = golden.frames()[name]
+    words, before = frame.words, frame.before
+    stream = encode_frame(words, registry.default(), frame.hints, frame.references)
+    decoded = reference_decoder.decode(
+        stream,
+        shape_of(words),
+        words.itemsize,
+        reference_models,
+        None if before is None else before.astype(np.int64),
+    )
     assert np.array_equal(decoded, words)
+
+
+def test_golden_frames_have_classes_and_refer_to_the_frame_before() -> None:
+    frames = golden.frames()
+    assert classes_of(frames["textures"].words) > 1
+    after = frames["after"]
+    assert encode_frame(after.words, registry.default(), after.hints, after.references)[0] == 3
+
+
+def classes_of(words: NDArray[np.uint8] | NDArray[np.uint16]) -> int:
+    plan, samples = analyse(words, Hints())
+    splits = choose_splits(samples)
+    assert plan.span.limit
+    return Fitting(samples, splits, registry.default().kernels).tiling.classes
 
 
 def test_reference_agrees_on_a_frame_with_kernels_and_tables_of_its_own(

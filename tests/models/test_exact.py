@@ -1,7 +1,8 @@
-"""The network computes integers: the same on any number of threads, in float32 and float64."""
+"""The network computes integers: the same on any number of threads, in every arithmetic."""
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.resources import files
 
 import numpy as np
@@ -12,9 +13,15 @@ from numpy.typing import NDArray
 from codec import decode_frame, encode_frame
 from codec.features import feature_count
 from codec.lattice import PREDICTED
-from models import golden, registry
-from models.exact import ExactLayer, InexactModelError, LayerWeights
-from models.network import Model, NetworkPredictor
+from models import dot, golden, registry
+from models.exact import FloatNetwork, InexactModelError, IntegerNetwork, LayerWeights
+from models.network import Arithmetic, Model, NetworkPredictor
+
+ARITHMETICS: dict[str, Arithmetic] = {
+    "float32": FloatNetwork,
+    "float64": partial(FloatNetwork, dtype=torch.float64),
+    **{f"products {kind}": partial(IntegerNetwork, kind=kind) for kind in dot.available()},
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +47,13 @@ def in_integers(model: Model, phase: int, columns: NDArray[np.int8]) -> NDArray[
 
 
 @pytest.mark.parametrize("phase", PREDICTED)
-@pytest.mark.parametrize("dtype", [None, torch.float32, torch.float64])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS.values(), ids=ARITHMETICS)
 @pytest.mark.parametrize("samples", [1, 7, 3000])
 def test_every_arithmetic_gives_the_integers(
-    stored: bytes, phase: int, dtype: torch.dtype | None, samples: int
+    stored: bytes, phase: int, arithmetic: Arithmetic, samples: int
 ) -> None:
     columns = features(phase, samples)
-    outputs = NetworkPredictor(stored, dtype).refine(phase, columns)
+    outputs = NetworkPredictor(stored, arithmetic).refine(phase, columns)
     exact = in_integers(Model.from_bytes(stored), phase, columns)
     assert np.array_equal(outputs[0], np.clip(exact[0], -1023, 1023))
     assert np.array_equal(outputs[1], np.clip(exact[1], -127, 127))
@@ -70,20 +77,46 @@ def test_batches_and_threads_make_no_difference(stored: bytes, phase: int) -> No
 
 
 def test_a_frame_decodes_alike_in_float64(stored: bytes) -> None:
-    words, hints = golden.frames()["smooth"]
+    words, hints, _ = golden.frames()["smooth"]
     stream = encode_frame(words, NetworkPredictor(stored), hints)
-    double = NetworkPredictor(stored, torch.float64)
+    double = NetworkPredictor(stored, ARITHMETICS["float64"])
     decoded = decode_frame(stream, words.shape, words.dtype, {double.digest: double})
     assert np.array_equal(decoded, words)
 
 
-def test_a_layer_that_could_be_inexact_is_refused() -> None:
+def test_a_network_that_could_be_inexact_is_refused() -> None:
     wide = np.full((1, 1100), 127, np.int8)
     layer = LayerWeights(wide, np.zeros(1, np.int32), 7)
     assert layer.largest_sum() >= 1 << 24
     with pytest.raises(InexactModelError):
-        ExactLayer(layer)
-    ExactLayer(layer, torch.float64)
+        FloatNetwork([layer], [127])
+    with pytest.raises(InexactModelError):
+        IntegerNetwork([layer], [127])
+    FloatNetwork([layer], [127], torch.float64)
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS.values(), ids=ARITHMETICS)
+def test_every_layer_gives_the_integers(stored: bytes, arithmetic: Arithmetic) -> None:
+    model, columns = Model.from_bytes(stored), features(1, 70)
+    outputs = NetworkPredictor(stored, arithmetic).layer_outputs(1, columns)
+    assert len(outputs) == len(model.layers[1])
+    values = columns.astype(np.int64)
+    for layer, hidden in zip(model.layers[1][:-1], outputs, strict=False):
+        sums = layer.weights.astype(np.int64) @ values + layer.bias[:, None]
+        values = np.clip((sums + (1 << (layer.shift - 1))) >> layer.shift, 0, 127)
+        assert np.array_equal(hidden, values)
+
+
+@pytest.mark.parametrize("kind", dot.available())
+def test_the_largest_products_do_not_saturate(kind: int) -> None:
+    weights = np.array([[127] * 64, [-128] * 64, [127, -128] * 32], np.int8)
+    layer = LayerWeights(weights, np.array([5, -7, 0], np.int32), 1)
+    network = IntegerNetwork([layer], [1 << 24] * 3, kind)
+    columns = np.full((64, 3), 127, np.int8)
+    columns[:, 1] = -127
+    columns[::2, 2] = -127
+    exact = weights.astype(np.int64) @ columns + layer.bias[:, None]
+    assert np.array_equal(network.outputs(columns), (exact + 1) >> 1)
 
 
 def test_models_survive_storing(stored: bytes) -> None:

@@ -1,0 +1,239 @@
+"""What the samples of each tile say of linear kernels: their normal equations.
+
+A tile's normal equations tell what any kernel leaves of it, so samples are looked at once, however
+many kernels are tried. Only the encoder runs this: floats are allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from codec.arrays import Floats, Ints, Longs, Reals
+from codec.lattice import NEIGHBOURHOODS, Planes
+from codec.tiles import Places
+
+_NEAR_PAIRS = 6
+_SHARE = 0.02
+"""A class's kernel leans this much on the whole image's, lest it fit a handful of tiles."""
+
+_ROUNDING = 0.08
+"""Mean square of what rounding adds to a residual: a twelfth."""
+
+_PROBES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Weighted products of one phase's samples and their neighbours, tile by tile in raster order.
+
+    Attributes:
+        products: float32 (products, tiles): of all two of the pairs' differences and, last, the
+            sample's, the lower triangle of a matrix row by row.
+        rounding: float32 (tiles,), what rounding adds to any residual's energy.
+        counts: int64 (tiles,), samples.
+    """
+
+    products: NDArray[np.float32]
+    rounding: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+    def solve(self, members: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Kernels fitted to sets of tiles, each leaning on that of all, in units of one.
+
+        Args:
+            members: (sets, tiles), whether a tile is in a set.
+
+        Returns:
+            (sets, pairs).
+        """
+        everything = _symmetric(self.products.sum(axis=1, dtype=np.float64)[None])
+        sums = _symmetric(_sum(members.astype(np.float32), self.products))
+        shares = _SHARE * _traces(sums) / max(float(_traces(everything)[0]), 1e-30)
+        sums += shares[:, None, None] * everything
+        normal, moments = sums[:, :-1, :-1], sums[:, :-1, -1:]
+        ridges = 1e-4 * _traces(sums) / normal.shape[1] + 1e-9
+        normal = normal + ridges[:, None, None] * np.eye(normal.shape[1])
+        solved: NDArray[np.float64] = np.linalg.solve(normal, moments)[:, :, 0]
+        return solved
+
+    def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """About what each tile takes under each of some kernels, (tiles, kernels).
+
+        Half the log2 of the energy that the kernel leaves of it, for each of its samples.
+        """
+        residual = np.concatenate([kernels, np.full((len(kernels), 1), -1.0)], axis=1)
+        rows, columns = _triangle(residual.shape[1])
+        factors = residual[:, rows] * residual[:, columns] * np.where(rows == columns, 1.0, 2.0)
+        energy = np.maximum(_left(factors.astype(np.float32), self.products), 0).T
+        energy = energy + self.rounding[:, None] + np.float32(1e-20)
+        bits: NDArray[np.float64] = 0.5 * self.counts[:, None] * np.log2(energy)
+        return bits
+
+
+@njit(cache=True, fastmath=True)
+def _sum(members: Floats, products: Floats) -> Reals:
+    """Products summed over each set of tiles, (sets, products).
+
+    Compiled loops, here and below: a BLAS may start threads, which cost more than they take.
+    """
+    sums = np.empty((len(members), len(products)))
+    for number in range(len(members)):
+        for k in range(len(products)):
+            sums[number, k] = _dot(members[number], products[k])
+    return sums
+
+
+@njit(cache=True, fastmath=True)
+def _left(factors: Floats, products: Floats) -> Floats:
+    """The energy that each kernel leaves of each tile, (kernels, tiles)."""
+    energy = np.zeros((len(factors), products.shape[1]), np.float32)
+    for number in range(len(factors)):
+        for k in range(len(products)):
+            factor = factors[number, k]
+            for tile in range(products.shape[1]):
+                energy[number, tile] += factor * products[k, tile]
+    return energy
+
+
+@cache
+def _triangle(side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of a lower triangle, row by row."""
+    return np.tril_indices(side)
+
+
+def _symmetric(triangles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matrices (sets, side, side) of their lower triangles, row by row."""
+    side = int(np.sqrt(2 * triangles.shape[1]))
+    rows, columns = _triangle(side)
+    matrices = np.empty((len(triangles), side, side))
+    matrices[:, rows, columns] = triangles
+    matrices[:, columns, rows] = triangles
+    return matrices
+
+
+def _traces(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the pairs' part of each matrix."""
+    traces: NDArray[np.float64] = np.trace(matrices[:, :-1, :-1], axis1=1, axis2=2)
+    return traces
+
+
+def moments_of(planes: Planes, phase: int, target: NDArray[np.int32], places: Places) -> Moments:
+    """The moments of a phase's tiles.
+
+    Args:
+        planes: the phase's level, with all phases known that it is predicted from.
+        phase: which.
+        target: its samples.
+        places: where the tiles lie among them.
+    """
+    rows = NEIGHBOURHOODS[phase].shape[1] // 2 + 1
+    tiles, across = places.labels.size, places.labels.shape[1]
+    products = np.zeros((rows * (rows + 1) // 2, tiles), np.float32)
+    rounding, counts = np.zeros(tiles, np.float32), np.zeros(tiles, np.int64)
+    tiling, sums = (across, places.shift), (products, rounding, counts)
+    _accumulate(planes.values, NEIGHBOURHOODS[phase], target, tiling, sums)
+    return Moments(products, rounding, counts)
+
+
+@njit(cache=True, fastmath=True)
+def _accumulate(
+    values: Ints,
+    places: Longs,
+    target: Ints,
+    tiling: tuple[int, int],
+    sums: tuple[Floats, Floats, Longs],
+) -> None:
+    products, rounding, counts = sums
+    across, shift = tiling
+    rows, side = places.shape[1] // 2 + 1, 1 << shift
+    floor = np.float32(0.3 * _mean_activity(values, places, target) + 1.0)
+    drawn = np.empty((rows, side * side), np.float32)
+    weights = np.empty(side * side, np.float32)
+    weighted = np.empty(side * side, np.float32)
+    for tile in range(len(counts)):
+        corner = (tile // across << shift, tile % across << shift)
+        count = _draw(values, places, target, corner, side, drawn)
+        counts[tile] = count
+        _weigh(drawn[:, :count], floor, weights[:count])
+        place = 0
+        for i in range(rows):
+            for n in range(count):
+                weighted[n] = drawn[i, n] * weights[n]
+            for j in range(i + 1):
+                products[place, tile] = _dot(weighted[:count], drawn[j])
+                place += 1
+        rounding[tile] = np.float32(_ROUNDING) * weights[:count].sum()
+
+
+@njit(cache=True, fastmath=True)
+def _dot(first: Floats, second: Floats) -> np.float32:
+    total = np.float32(0.0)
+    for n in range(len(first)):
+        total += first[n] * second[n]
+    return total
+
+
+@njit(cache=True)
+def _draw(
+    values: Ints, places: Longs, target: Ints, corner: tuple[int, int], side: int, drawn: Floats
+) -> int:
+    """A tile's samples and sums of pairs, relative to the mean of the two nearest pairs."""
+    pairs = len(drawn) - 1
+    width = min(corner[1] + side, target.shape[1]) - corner[1]
+    if width <= 0:
+        return 0
+    count, x = 0, corner[1]
+    for y in range(corner[0], min(corner[0] + side, target.shape[0])):
+        for k in range(pairs):
+            a, b = 2 * k, 2 * k + 1
+            left, right = x + places[2, a], x + places[2, b]
+            first = values[places[0, a], y + places[1, a], left : left + width]
+            second = values[places[0, b], y + places[1, b], right : right + width]
+            pair = drawn[k, count : count + width]
+            for i in range(width):
+                pair[i] = np.int32(first[i] + second[i])
+        nearest, next_nearest = drawn[0, count : count + width], drawn[1, count : count + width]
+        sample = drawn[pairs, count : count + width]
+        centre = (nearest + next_nearest) * np.float32(0.25)
+        for i in range(width):
+            sample[i] = target[y, x + i] - centre[i]
+        for k in range(pairs):
+            pair = drawn[k, count : count + width]
+            for i in range(width):
+                pair[i] -= np.float32(2) * centre[i]
+        count += width
+    return count
+
+
+@njit(cache=True, fastmath=True)
+def _weigh(drawn: Floats, floor: np.float32, weights: Floats) -> None:
+    """Weights that fall with the local activity, so that edges do not decide the noise's kernel."""
+    weights[:] = floor
+    for k in range(_NEAR_PAIRS):
+        for n in range(len(weights)):
+            weights[n] += abs(drawn[k, n])
+    for n in range(len(weights)):
+        weights[n] = np.float32(1) / (weights[n] * np.sqrt(weights[n]))
+
+
+@njit(cache=True)
+def _mean_activity(values: Ints, places: Longs, target: Ints) -> float:
+    """The mean, over an even draw, of the nearest pairs' distances from their mean."""
+    stride = max(1, target.size // _PROBES)
+    total, width = 0.0, target.shape[1]
+    for n in range(0, target.size, stride):
+        y, x = n // width, n % width
+        centre = 0.0
+        for a in range(4):
+            centre += 0.5 * values[places[0, a], y + places[1, a], x + places[2, a]]
+        for k in range(_NEAR_PAIRS):
+            pair = 0.0
+            for a in range(2 * k, 2 * k + 2):
+                pair += values[places[0, a], y + places[1, a], x + places[2, a]]
+            total += abs(pair - centre)
+    return total / max(1, (target.size + stride - 1) // stride)
