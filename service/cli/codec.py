@@ -56,6 +56,7 @@ def decode(
     file: File,
     out: Annotated[Path, typer.Option("--out", help="Where to write the file.")],
     key_file: Key = None,
+    json: Json = False,
 ) -> None:
     """Write the file that was coded, bit for bit."""
     from models import registry
@@ -64,7 +65,13 @@ def decode(
     from service.files import write_atomically
 
     coded = unpack(unwrap(file.read_bytes(), _keys(key_file)))
-    write_atomically(out, decode_file(coded, registry.all_models()))
+    data = decode_file(coded, registry.all_models())
+    write_atomically(out, data)
+    told = {"kind": coded.facts["kind"], "bytes": len(data)}
+    if json:
+        print_json(told)
+    else:
+        print_facts(told)
 
 
 @app.command()

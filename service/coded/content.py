@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -110,8 +111,10 @@ def decode_file(coded: Coded, predictors: Mapping[bytes, Predictor]) -> bytes:
     """
     try:
         data = _decoded(coded, predictors)
-    except (CodecError, KeyError, TypeError, ValueError) as fault:
+    except CodecError as fault:
         raise Undecodable(f"the coded file: {fault}") from fault
+    except (LookupError, TypeError, ValueError, zlib.error) as fault:
+        raise Undecodable("the coded file's record is malformed") from fault
     if hashlib.sha256(data).hexdigest() != coded.facts["sha256"]:
         raise Undecodable("the decoded file has another SHA-256 than the one that was coded")
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
@@ -24,7 +25,14 @@ _PGM: Final = re.compile(rb"P5((?:\s+|#[^\n]*\n)+)(\d{1,9})\s+(\d{1,9})\s+(\d{1,
 _BITS, _COMPRESSION, _OFFSETS, _COUNTS, _FORMAT = 258, 259, 273, 279, 339
 _FIRST_BYTES: Final = 1 << 16
 
-_UNREADABLE: Final = (OSError, SyntaxError, ValueError, KeyError, Image.DecompressionBombError)
+_UNREADABLE: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 """What Pillow raises for a file that is damaged or of a kind it does not read."""
 
 
