@@ -10,7 +10,7 @@ from codec.errors import (
     UnknownMethodError,
     UnknownPredictorError,
 )
-from codec.frame import decode_frame, encode_frame
+from codec.frame import decode_frame, encode_frame, refers_to_the_frame_before
 from codec.general import decode_general, encode_general
 from codec.predictor import Predictor
 
@@ -28,4 +28,5 @@ __all__ = [
     "decode_general",
     "encode_frame",
     "encode_general",
+    "refers_to_the_frame_before",
 ]

@@ -67,13 +67,14 @@ class _Clusters:
         return labels, classes
 
     def _labels(self) -> NDArray[np.uint8]:
-        return self._bits.argmin(axis=1).astype(np.uint8)
+        labels: NDArray[np.uint8] = self._bits.argmin(axis=1).astype(np.uint8)
+        return labels
 
     def _total(self) -> float:
         """About what the image takes, beyond what it takes whatever the classes."""
         classes = self._bits.shape[1]
-        told = classes * len(self._phases) * _KERNEL_BITS
-        told += self._tiles * (classes - 1).bit_length()
+        told: int = classes * len(self._phases) * _KERNEL_BITS
+        told += self._tiles * int(classes - 1).bit_length()
         return float(self._bits.min(axis=1).sum()) + told
 
     def _bits_of(self, members: NDArray[np.bool_]) -> NDArray[np.float64]:

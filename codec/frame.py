@@ -122,6 +122,11 @@ def _from_bytes(data: bytes, shape: tuple[int, int], dtype: np.dtype[np.generic]
     return words.astype(dtype)
 
 
+def refers_to_the_frame_before(stream: bytes) -> bool:
+    """Whether a stream decodes only with the frame before it."""
+    return stream[:1] == bytes([REFERENCED])
+
+
 def _before(
     references: Sequence[Words], shape: tuple[int, ...], dtype: np.dtype[np.generic]
 ) -> Words | None:

@@ -138,7 +138,8 @@ def _usable(
     if frame.span.clip is None:
         return np.ones(target.size, np.bool_)
     near = level.clip_contexts(phase, frame.span.clip) != LEFT_OUT
-    return ~(near & (target.reshape(-1) == frame.span.clip))
+    usable: NDArray[np.bool_] = ~(near & (target.reshape(-1) == frame.span.clip))
+    return usable
 
 
 def _draw_phase(

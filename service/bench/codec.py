@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from service.bench.peers import FrameCodec, peers, radiolith
+from service.bench.peers import Measured, Radiolith, peers
 from service.images import GrayscaleImage, grayscale_images
 
 
@@ -68,12 +68,12 @@ class Row:
 
 
 def bench_codec(options: BenchOptions) -> list[Row]:
-    """Measure every codec on every file, one thread, each frame by itself.
+    """Measure every codec on every file, one thread. Frames of peers stand alone.
 
     Raises:
         MissingPeersError: peers are wanted and not installed.
     """
-    codecs = [radiolith(), *(peers() if options.with_peers else [])]
+    codecs: list[Measured] = [Radiolith(), *(peers() if options.with_peers else [])]
     rows = []
     for number, image in enumerate(_images(options)):
         options.progress(image.file)
@@ -101,11 +101,10 @@ def _stacked(images: Iterator[GrayscaleImage]) -> Iterator[GrayscaleImage]:
         yield replace(members[0], frames=np.concatenate([image.frames for image in members]))
 
 
-def _measure(codec: FrameCodec, image: GrayscaleImage, runs: int) -> Row:
+def _measure(codec: Measured, image: GrayscaleImage, runs: int) -> Row:
     frames = [np.ascontiguousarray(frame) for frame in image.frames]
-    streams, encode_s = _timed(lambda: [codec.encode(f, image.hints) for f in frames], runs)
-    pairs: Sequence[tuple[bytes, np.ndarray]] = list(zip(streams, frames, strict=True))
-    decoded, decode_s = _timed(lambda: [codec.decode(s, like) for s, like in pairs], runs)
+    streams, encode_s = _timed(lambda: codec.encode_all(frames, image.hints), runs)
+    decoded, decode_s = _timed(lambda: codec.decode_all(streams, frames[0]), runs)
     exact = all(np.array_equal(d, f) for d, f in zip(decoded, frames, strict=True))
     count, rows, columns = image.frames.shape
     size = sum(len(stream) for stream in streams)

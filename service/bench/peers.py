@@ -1,13 +1,13 @@
 """The codecs compared: ours, and the peers that are installed.
 
-Peers code one frame at a time from samples moved to start at zero, told their true depth, without
+Peers code each frame by itself from samples moved to start at zero, told their true depth, without
 the container that DICOM would not carry either: as small as each can be made. They come from
 ``imagecodecs`` (optional extra ``bench``) and ``pyjpegls``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -17,9 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codec import Hints, decode_frame, encode_frame
+from codec import Hints, refers_to_the_frame_before
 from models import registry
 from service.images import Words
+from service.multi_frame import decode_frames, encode_frames
+from service.sealing.writer import FrameStream
+
+DISTANCE = 16
+"""Between key frames, as ``codec.key_frame_distance`` is by default."""
 
 Encode = Callable[[Words, Hints], bytes]
 Decode = Callable[[bytes, Words], NDArray[Any]]
@@ -27,7 +32,7 @@ Decode = Callable[[bytes, Words], NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class FrameCodec:
-    """A codec for one frame.
+    """A codec for frames that stand alone.
 
     Attributes:
         name: as reported.
@@ -39,23 +44,40 @@ class FrameCodec:
     encode: Encode
     decode: Decode
 
+    def encode_all(self, frames: Sequence[Words], hints: Hints) -> Sequence[bytes]:
+        """The streams of an object's frames."""
+        return [self.encode(frame, hints) for frame in frames]
+
+    def decode_all(self, streams: Sequence[bytes], like: Words) -> Sequence[NDArray[Any]]:
+        """The frames, each of the shape and type of ``like``."""
+        return [self.decode(stream, like) for stream in streams]
+
+
+class Radiolith:
+    """Our codec with the default model, on one thread: frames may refer to the one before."""
+
+    name = "radiolith"
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
+        self._predictor, self._predictors = registry.default(), registry.all_models()
+
+    def encode_all(self, frames: Sequence[Words], hints: Hints) -> Sequence[bytes]:
+        """As :meth:`FrameCodec.encode_all`."""
+        return [one.content for one in encode_frames(frames, self._predictor, hints, DISTANCE)]
+
+    def decode_all(self, streams: Sequence[bytes], like: Words) -> Sequence[NDArray[Any]]:
+        """As :meth:`FrameCodec.decode_all`."""
+        coded = [FrameStream(one, refers_to_the_frame_before(one)) for one in streams]
+        shape = (like.shape[0], like.shape[1])
+        return list(decode_frames(coded, shape, like.dtype, self._predictors))
+
+
+Measured = FrameCodec | Radiolith
+
 
 class MissingPeersError(Exception):
     """A peer codec's library is not installed."""
-
-
-def radiolith() -> FrameCodec:
-    """Our codec with the default model, on one thread."""
-    torch.set_num_threads(1)
-    predictor, predictors = registry.default(), registry.all_models()
-
-    def encode(words: Words, hints: Hints) -> bytes:
-        return encode_frame(words, predictor, hints)
-
-    def decode(stream: bytes, like: Words) -> NDArray[Any]:
-        return decode_frame(stream, (like.shape[0], like.shape[1]), like.dtype, predictors)
-
-    return FrameCodec("radiolith", encode, decode)
 
 
 def peers() -> list[FrameCodec]:

@@ -95,12 +95,13 @@ def erase(home: Home, name: str, author: Author, backups: KeyringBackups | None 
         with home.retiring():
             if not _is_needed(home, key_id):
                 drop_anchor(home.index.trail, home.keys, home.settings.store.path)
-                held = home.keys.retire(key_id, backups)
+                home.keys.retire(key_id, backups)
                 break
     else:
         raise Busy("instances go on coming under the key")
     details = {"key": key_id.hex(), "erased": lost.revisions}
     home.index.trail.append("key retired", details | {"by": author.by, "reason": author.reason})
+    held = () if backups is None else home.keys.holding(key_id, backups)
     done = [Deletion(home).purge(deletion, author) for deletion in deletions]
     objects, entries = sum(one.objects for one in done), sum(one.entries for one in done)
     return Erased(key_id, lost.revisions, objects, entries, held)

@@ -25,7 +25,8 @@ from service.keys.keyfile import KeyFile
 def words(dtype: type[np.unsignedinteger], rows: int = 70, columns: int = 90) -> np.ndarray:
     generator = np.random.default_rng(3)
     walk = np.cumsum(generator.normal(0, 3, (rows, columns)), axis=1)
-    return (walk - walk.min() + 1).clip(0, 250).astype(dtype)
+    made: np.ndarray = (walk - walk.min() + 1).clip(0, 250).astype(dtype)
+    return made
 
 
 def saved(array: np.ndarray, kind: str, **how: object) -> bytes:

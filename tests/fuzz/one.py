@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from atheris import Fuzz, Setup, instrument_imports  # type: ignore[attr-defined]
+from atheris import Fuzz, Setup, instrument_imports
 
 if __name__ == "__main__":
     name, packages, *flags = sys.argv[1:]

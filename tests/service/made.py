@@ -29,8 +29,12 @@ def dataset(
     size: int = 40,
     seed: int = 0,
     frames: int = 1,
+    alike: float = 0,
 ) -> bytes:
-    """Encode a small CT image, explicit VR little endian; another seed gives other pixels."""
+    """Encode a small CT image, explicit VR little endian; another seed gives other pixels.
+
+    Frames are of noise of their own and, of standard deviation ``alike``, noise that they share.
+    """
     made = Dataset()
     made.SOPClassUID = UID(CT)
     made.SOPInstanceUID = UID(instance)
@@ -48,7 +52,9 @@ def dataset(
     made.PixelRepresentation = 0
     if frames > 1:
         made.NumberOfFrames = frames
-    noise = np.random.default_rng(seed).normal(0, 5, (frames, size, size))
+    generator = np.random.default_rng(seed)
+    noise = generator.normal(0, 5, (frames, size, size))
+    noise += alike * generator.normal(0, 1, (size, size))
     ramp = np.add.outer(np.arange(size), np.arange(size)) * 7
     made.PixelData = (1000 + ramp + noise).astype("<u2").tobytes()
     return encoded(made)

@@ -14,7 +14,7 @@ from service.upkeep.jobs import reencrypt
 from tests.service.made import dataset, only, take
 
 FRAMES = 7
-DATASET = dataset(size=24, frames=FRAMES)
+DATASET = dataset(size=48, frames=FRAMES, alike=60)
 
 
 def dependent(home: Home, codec: Codec) -> list[bool]:

@@ -128,7 +128,7 @@ def test_the_facade_finds_selects_and_corrects(home: Home, codec: Codec) -> None
         again = dcmread(BytesIO(changed), force=True)
         assert (again.PatientName, again.PatientID) == ("Winter^Wanda", "P1")
         assert again.PixelData == dataset()[-3200:]
-        archive.retrieved(PEER, query, completed=1, failed=0)
+        archive.retrieved(PEER, query, completed=1, failed=0, destination="PEER")
     assert "retrieve" in [entry.event for entry in home.index.trail.entries()]
 
 
