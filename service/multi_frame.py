@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from codec import Hints, Predictor, decode_frame, encode_frame, refers_to_the_frame_before
+from codec import Hints, Predictor, decode_frame, encode_frame
 from service.sealing.frames import Words
 from service.sealing.writer import FrameStream
 
@@ -14,15 +14,14 @@ from service.sealing.writer import FrameStream
 def encode_frames(
     frames: Iterable[Words], predictor: Predictor, hints: Hints, distance: int
 ) -> Iterator[FrameStream]:
-    """Code frames, each but every ``distance``-th with the one before it where that helps.
+    """Code frames, each but every ``distance``-th with the one before it to refer to.
 
     Only those two are in memory. Raises as :func:`codec.encode_frame` does.
     """
     before: tuple[Words, ...] = ()
     for number, words in enumerate(frames):
         references = before if number % distance else ()
-        stream = encode_frame(words, predictor, hints, references)
-        yield FrameStream(stream, refers_to_the_frame_before(stream))
+        yield FrameStream(encode_frame(words, predictor, hints, references), bool(references))
         before = (words,)
 
 

@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -41,8 +42,18 @@ def _index() -> Index:
     index = Index.open(f"sqlite:///{folder / 'index.sqlite'}", POLICY, create=True)
     add(index, PatientName="Ägir^Jörð=阿^佐", StudyDate="20240102", StudyTime="101112.5")
     add(index, PatientID="P%_/", PatientName="O'Brien^\\", StudyInstanceUID="1.2", Modality="MR")
-    event.listen(Engine, "before_cursor_execute", _no_literal)
     return index
+
+
+@contextmanager
+def _watched() -> Iterator[Index]:
+    """The index, whose statements are looked at: no other's are, in this process or after it."""
+    index = _index()
+    event.listen(Engine, "before_cursor_execute", _no_literal)
+    try:
+        yield index
+    finally:
+        event.remove(Engine, "before_cursor_execute", _no_literal)
 
 
 def _find(data: bytes) -> None:
@@ -53,8 +64,9 @@ def _find(data: bytes) -> None:
     try:
         identifier = read_whole(data[1:], EXPLICIT, 0xC000)
         query = Query(model, _LEVELS[data[0] & 3], identifier, Peer("A", "B", "127.0.0.1"))
-        for match in _index().find(query):
-            encode_dataset(match.attributes, EXPLICIT)
+        with _watched() as index:
+            for match in index.find(query):
+                encode_dataset(match.attributes, EXPLICIT)
     except ArchiveFault:
         return
 
