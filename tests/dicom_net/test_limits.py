@@ -225,8 +225,8 @@ def test_a_process_that_gets_no_more_threads_goes_on(monkeypatch: pytest.MonkeyP
         start(thread)
 
     with serving(MemoryArchive()) as served:
-        with monkeypatch.context() as patch, RawPeer(served.port) as peer:
+        with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refuse)
-            with suppress(OSError):
+            with RawPeer(served.port) as peer, suppress(OSError):
                 assert peer.associate(VERIFICATION) == b""
         assert associates(served, "RAW")
