@@ -55,7 +55,7 @@ def test_the_exponent_is_that_of_the_times(power: float) -> None:
     assert exponent(made, lambda point: point.decode_s) == pytest.approx(0)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_time_grows_linearly_with_pixels_and_with_frames() -> None:
     points = bench_growth(GrowthOptions(largest=2048, frames=100))
     large = [point for point in points if point.pixels >= 256 * 256 or point.side == 128]

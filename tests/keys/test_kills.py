@@ -160,7 +160,7 @@ def test_killed_at_some_steps_it_goes_on(folder: Path, part: int) -> None:
     _kill_and_go_on(folder, (2 * part + 1) * total // 4)
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.timeout(1800)
 def test_killed_at_every_step_it_goes_on(folder: Path) -> None:
     for number in range(len(_steps_of(_copy(folder, "counted")))):

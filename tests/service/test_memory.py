@@ -36,7 +36,7 @@ def test_a_long_instance_passes_in_the_memory_of_a_frame() -> None:
     check(size=256, frames=300)  # 39 MB
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.timeout(3600)
 def test_two_gigabytes_pass_in_the_memory_of_a_frame() -> None:
     check(size=512, frames=4000)
