@@ -222,7 +222,7 @@ def _prepare(database: Database, *, create: bool) -> None:
     with database.read() as connection:
         if schema.is_current(connection):
             return
-    with database.write() as connection:
+    with database.change_tables() as connection:
         schema.upgrade(connection, create=create)
 
 
