@@ -246,7 +246,7 @@ def _replicate(settings: Settings, end: int) -> None:
 def _worker(
     settings: Settings, shared: tuple[int, int], name: str
 ) -> Callable[[int, Sequence[Lifeline]], Running]:
-    """Start a worker: a fresh interpreter, which will load torch with as many threads as set.
+    """Start a worker: a fresh interpreter, whose libraries use as many threads as set.
 
     It shares the socket that receivers ask at, and the lock of the archive.
     """

@@ -60,7 +60,7 @@ def test_strangers_are_refused_until_they_are_nodes(served: ScratchArchive, tmp_
 @pytest.mark.usefixtures("peer")
 def test_receivers_hold_neither_torch_nor_the_codec(served: ScratchArchive) -> None:
     processes = children(supervisor(served).pid)
-    wait_for(lambda: any("libtorch" in mapped(pid) for pid in processes if is_worker(pid)), 60)
+    wait_for(lambda: any("llvmlite" in mapped(pid) for pid in processes if is_worker(pid)), 60)
     others = [pid for pid in processes if not is_worker(pid)]
     assert len(others) == 3, "two receivers and the housekeeper"
     for pid in [*others, supervisor(served).pid]:
