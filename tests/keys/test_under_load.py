@@ -14,6 +14,7 @@ import pytest
 
 from service.demo.peer import Peer, Received, Sample
 from service.demo.scratch import ScratchArchive, scratch_archive
+from tests.fault.load import ARCHIVED_S
 from tests.service.served import sample
 from tests.waiting import wait_for
 
@@ -83,7 +84,7 @@ def _renew(archive: ScratchArchive, root: Path) -> None:
     """Rotate, move everything, retire the key before, rewrap: as an administrator does."""
     (old,) = (key["key_id"] for key in archive.ask("keys", "ls") if key["state"] == "active")
     archive.ask("keys", "rotate", "--reencrypt")
-    wait_for(lambda: not _has_entries(archive, old), 120)
+    wait_for(lambda: not _has_entries(archive, old), ARCHIVED_S)
     archive.ask("keys", "reencrypt")
     archive.ask("keys", "retire", old)
     archive.ask("keys", "rewrap", "--key-file", str(root))
@@ -100,12 +101,12 @@ def _run(folder: Path, instances: int, rounds: int) -> Load:
     with scratch_archive(folder / "home") as archive:
         archive.run("nodes", "add", "PEER", "127.0.0.1", "104")
         assert set(_peer(archive).send(samples)) == {0}
-        assert archive.wait_archived(300) == 0
+        assert archive.wait_archived(ARCHIVED_S) == 0
         load = Load(archive, samples, new)
         with _running(load):
             for _ in range(rounds):
                 _renew(archive, folder / "home" / "root.key")
-        assert archive.wait_archived(300) == 0
+        assert archive.wait_archived(ARCHIVED_S) == 0
         states = [key["state"] for key in archive.ask("keys", "ls")]
         assert states == ["retired"] * rounds + ["active"]
         received = Received()
