@@ -54,8 +54,11 @@ INIT: list[Case] = [("schema.upgraded", 1), *((step, nth) for nth in (1, 2) for 
 
 
 @pytest.fixture
-def victim(tmp_path: Path, storescu: str) -> Victim:
-    return Victim(tmp_path / "victim", storescu)
+def victim(tmp_path: Path, storescu: str) -> Iterator[Victim]:
+    victim = Victim(tmp_path / "victim", storescu)
+    yield victim
+    if victim.archive.process is not None:
+        kill(victim.archive)
 
 
 @contextmanager
