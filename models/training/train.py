@@ -20,7 +20,7 @@ from models.exact import LayerWeights
 from models.network import FORMAT_VERSION, Model, NetworkPredictor
 from models.training.dataset import draw, is_held_back
 from models.training.fit import Schedule, evaluate, fit_network
-from models.training.images import Samples, TrainingImage, analysed, set_digest
+from models.training.images import Samples, TrainingImage, analysed, interpolated, set_digest
 from models.training.kernels import default_kernels
 from models.training.quantised import QuantisedNetwork
 from models.training.tables import count_all, default_tables
@@ -68,6 +68,7 @@ def train(options: TrainOptions) -> Trained:
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     frames = analysed(options.images)
+    frames += interpolated(frames, options.schedule.seed)
     learning = [frame for frame in frames if not is_held_back(frame)]
     held_back = [frame for frame in frames if is_held_back(frame)]
     options.progress(f"{len(learning)} frames to learn from, {len(held_back)} held back")
