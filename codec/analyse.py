@@ -3,8 +3,8 @@
 In order: bits above the stored ones become a plane of their own; signed words are sign-extended;
 rows and columns that repeat the one before are left out; the smallest value is subtracted; a common
 step divided out; sparse histograms mapped to consecutive values. What is left are samples in
-[0, limit]. An end of that range where samples pile up becomes the clip value; or differences of rows
-or columns take the samples' place.
+[0, limit]. An end of that range where samples pile up becomes the clip value; or differences of
+rows or columns take the samples' place.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from codec.differences import Differences, differences
 from codec.learned import Range
 from codec.references import reference_samples
 
-
 _INTERPOLATED = 6
 
 
