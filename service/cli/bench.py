@@ -87,3 +87,13 @@ def growth(
     if plot is not None:
         plot_growth(points, plot)
     console.print(growth_table(points))
+
+
+@app.command()
+def entropy(
+    folder: Annotated[Path, typer.Argument(help="DICOM files.", exists=True, file_okay=False)],
+) -> None:
+    """Compare what the Huffman codes take with the entropy of what they code."""
+    from service.bench.entropy import distances, entropy_table
+
+    console.print(entropy_table(distances(folder)))
