@@ -14,11 +14,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from codec import Hints, refers_to_the_frame_before
 from models import registry
+from models.exact import keep_to_one_thread
 from service.images import Words
 from service.multi_frame import decode_frames, encode_frames
 from service.sealing.writer import FrameStream
@@ -59,7 +59,7 @@ class Radiolith:
     name = "radiolith"
 
     def __init__(self) -> None:
-        torch.set_num_threads(1)
+        keep_to_one_thread()
         self._predictor, self._predictors = registry.default(), registry.all_models()
 
     def encode_all(self, frames: Sequence[Words], hints: Hints) -> Sequence[bytes]:

@@ -27,6 +27,7 @@ _HELP: Final = {
     "objects": "Sealed objects.",
     "received_bytes": "Bytes of all archived datasets as they came.",
     "stored_bytes": "Bytes of their objects.",
+    "refused_users": "Associations refused since a user was not proven.",
 }
 _OLDEST: Final = "oldest_verification_timestamp_seconds"
 _OLDEST_HELP: Final = "When the object was last verified that has waited longest, Unix time."

@@ -434,10 +434,25 @@ class RejectedInstance(Base):
     study_uid: Mapped[Uid]
 
 
+USER_REFUSED: Final = "user refused"
+"""The event of a user who did not prove themselves."""
+
+IS_REFUSED = text(f"event = '{USER_REFUSED}'")
+"""A literal: only by that can SQLite tell that its partial index will do."""
+
+
 class TrailEntry(Base):
     """One entry of the audit trail; each one's hash covers the one before it."""
 
     __tablename__ = "trail"
+    __table_args__ = (
+        Index(
+            "ix_trail_refused",
+            "entered_at",
+            sqlite_where=IS_REFUSED,
+            postgresql_where=IS_REFUSED,
+        ),
+    )
 
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[Micros] = mapped_column("entered_at")

@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from dicom.identifiers import encode_dataset
-from service.index import Entry
+from service.index import USER_REFUSED, Entry
 from service.syslog.events import Code, Event, event_of
 
 _PRIORITY: Final = 10 * 8 + 5
@@ -119,7 +119,7 @@ def _participants(entry: Entry, source: Source) -> Iterator[_Participant]:
         case "query":
             yield _Participant(str(details.get("peer", "")), True, address, _SOURCE)
             yield _Participant(us[0], False, us[1], _DESTINATION)
-        case "user authentication":
+        case "user authentication" | "user refused":
             yield _Participant(str(details.get("user", "")), True, address)
             yield _Participant(str(details.get("peer", "")), False, address)
         case "retrieve":
@@ -216,7 +216,8 @@ def _coded(parent: Element, name: str, code: Code) -> None:
 def _outcome(entry: Entry) -> str:
     if entry.event == "damaged":
         return _SERIOUS_FAILURE
-    return _MINOR_FAILURE if entry.details.get("failed") else _SUCCESS
+    has_failed = entry.event == USER_REFUSED or entry.details.get("failed")
+    return _MINOR_FAILURE if has_failed else _SUCCESS
 
 
 def _time(at: int) -> str:

@@ -21,7 +21,7 @@ from service.keys import KeyStore
 from service.upkeep.audit import AuditFault, audit
 from service.upkeep.kinds import Kind
 from tests.integrity import victim as victims
-from tests.integrity.mutations import FILES, Harm, flipped
+from tests.integrity.mutations import FILES, Harm, flipped, of
 from tests.integrity.row_mutations import ROWS
 from tests.integrity.victim import Victim, put
 
@@ -100,6 +100,15 @@ def test_ten_thousand_harms_are_seen_and_named(victim: Victim, codec: Codec, par
     done = attack(victim, codec, range(2500 * part, 2500 * (part + 1)))
     print(f"\n{done.total()} harms in {time.monotonic() - start:.0f} s: {dict(done)}")  # noqa: T201
     assert done.total() == 2500
+
+
+def test_a_number_counts_while_its_revision_is_in_the_journal(victim: Victim, codec: Codec) -> None:
+    for revision in victim.journalled:
+        row, number = revision.servable.revision_id, revision.number + 1
+        with victim.harmed():
+            victim.sql("UPDATE revisions SET number = ? WHERE id = ?", number, row)
+            faults = audit(victim.home, codec.predictors).faults
+        assert wrong(of(revision, Kind.ROW_MISMATCH), faults) is None
 
 
 def test_every_bit_of_the_keyring_counts(victim: Victim) -> None:

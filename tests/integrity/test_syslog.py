@@ -120,6 +120,15 @@ def test_a_query_tells_keys_and_no_value() -> None:
     assert {element.keyword for element in sent if element.is_empty} == {"PatientName", "StudyDate"}
 
 
+def test_a_refused_user_is_a_failed_login() -> None:
+    root = message("user refused", peer="CT1", address="192.0.2.9", user="amelie", reason="wrong")
+    told = root.find("EventIdentification")
+    assert told is not None
+    assert told.attrib["EventOutcomeIndicator"] == "4"
+    assert code(root, "EventID") == "110114"
+    assert users(root) == [("amelie", "true", ""), ("CT1", "false", "")]
+
+
 def test_damage_is_a_serious_failure_and_the_unknown_is_sent_too() -> None:
     root = message("damaged", sop_instance_uid="1.2.3", kind="altered")
     told = root.find("EventIdentification")

@@ -128,6 +128,14 @@ def _trail() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("position", name="pk_trail"),
     )
+    refused = sa.text("event = 'user refused'")
+    op.create_index(
+        "ix_trail_refused",
+        "trail",
+        ["entered_at"],
+        sqlite_where=refused,
+        postgresql_where=refused,
+    )
 
 
 def _trail_head() -> None:
