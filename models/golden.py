@@ -84,7 +84,8 @@ def _steep() -> Words:
     """A frame that changes far more along its rows than from one to the next."""
     noise, row = _noise(64 * 64, 5).reshape(64, 64), np.arange(64)[:, None]
     slow = ((noise[1] >> 9) * row * (64 - row)) >> 9
-    return ((noise[0] >> 5) + slow + (noise >> 13 == 0)).astype(np.uint16)
+    steep: NDArray[np.int64] = (noise[0] >> 5) + slow + (noise >> 13 == 0)
+    return steep.astype(np.uint16)
 
 
 def _textures() -> Words:

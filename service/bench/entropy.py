@@ -1,8 +1,8 @@
 """What the Huffman codes take beyond the empirical entropy of what they code.
 
-For each context of a frame: the entropy of its tokens as they are distributed in that frame, raw bits
-included, is the least that any code could take that knows only the context. Tables that are the
-model's, and codes of whole bits, take more.
+For each context of a frame: the entropy of its tokens as they are distributed in that frame, with
+their raw bits, is the least that any code could take that knows only the context. Tables that are
+the model's, and codes of whole bits, take more.
 """
 
 from __future__ import annotations

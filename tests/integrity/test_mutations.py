@@ -17,12 +17,14 @@ import pytest
 from service.encode import Codec
 from service.errors import Fault
 from service.home import Home, root_secret
+from service.index import Policy
 from service.keys import KeyStore
 from service.upkeep.audit import AuditFault, audit
 from service.upkeep.kinds import Kind
 from tests.integrity import victim as victims
 from tests.integrity.mutations import FILES, Harm, flipped, of
 from tests.integrity.row_mutations import ROWS
+from tests.integrity.scratch import Scratch
 from tests.integrity.victim import Victim, put
 
 ALL = [*FILES, *ROWS]
@@ -36,6 +38,8 @@ def victim(tmp_path_factory: pytest.TempPathFactory, codec: Codec) -> Iterator[V
     made = victims.make(folder, codec)
     with pytest.MonkeyPatch.context() as patched, Home.open(made) as home:
         patched.setattr("service.upkeep.audit.YOUNG_S", -1)
+        scratch = Scratch(folder, Policy.of(home.settings))
+        patched.setattr("service.upkeep.replay.Index.scratch", scratch)
         yield Victim(home, folder / "early")
 
 
