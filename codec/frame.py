@@ -12,7 +12,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analyse import Hints, Words, analyse, put_plan, restore, samples_shape, take_plan
+from codec.analyse import (
+    Hints,
+    Words,
+    analyse,
+    by_differences,
+    put_plan,
+    restore,
+    samples_shape,
+    take_plan,
+)
+from codec.differences import Differences, offered
 from codec.errors import (
     ChecksumError,
     FrameError,
@@ -139,12 +149,18 @@ def _before(
 def _encode_learned(
     words: Words, predictor: Predictor, hints: Hints, reference: Words | None
 ) -> list[bytes]:
-    """The learned stream and, if there is a frame before, the one that refers to it."""
+    """The learned streams: the plain one, by differences, referring to the frame before."""
     plan, samples = analyse(words, hints)
-    head = predictor.digest[:NAME_BYTES] + _checksum(words) + put_plan(plan)
+    name = predictor.digest[:NAME_BYTES] + _checksum(words)
+    head = name + put_plan(plan)
     if plan.span.limit == 0:
         return [bytes([LEARNED]) + head]
     streams = [bytes([LEARNED]) + head + encode_samples(samples, plan.span, predictor)]
+    axis = offered(samples)
+    if axis != Differences.NONE:
+        changing, changes = by_differences(plan, samples, axis)
+        coded = encode_samples(changes, changing.span, predictor)
+        streams.append(bytes([LEARNED]) + name + put_plan(changing) + coded)
     if reference is not None and min(samples.shape) >= MIN_SIDE:
         before = reference_samples(plan, reference)
         coded = encode_samples(samples, plan.span, predictor, before)

@@ -22,7 +22,7 @@ from models.network import Model, NetworkPredictor
 from models.training.dataset import draw, held_back_groups
 from models.training.errors import TrainingError
 from models.training.fit import Measured, Schedule, evaluate, fit_network
-from models.training.images import TrainingImage, analysed
+from models.training.images import TrainingImage, analysed, interpolated
 from models.training.kernels import default_kernels
 from models.training.quantised import QuantisedNetwork
 from models.training.ranks import Ranks, joined
@@ -93,6 +93,7 @@ class _Training:
         kept = held_back_groups(image.group for image in options.images)
         self._watched = [image for image in options.images if image.group in kept]
         frames = analysed(options.images)
+        frames += interpolated(frames, options.schedule.seed)
         self._learning = [frame for frame in frames if frame.group not in kept]
         self._held_back = [frame for frame in frames if frame.group in kept]
 

@@ -99,6 +99,16 @@ def growth(
 
 
 @app.command()
+def entropy(
+    folder: Annotated[Path, typer.Argument(help="DICOM files.", exists=True, file_okay=False)],
+) -> None:
+    """Compare what the Huffman codes take with the entropy of what they code."""
+    from service.bench.entropy import distances, entropy_table
+
+    console.print(entropy_table(distances(folder)))
+
+
+@app.command()
 def training(
     log: Annotated[
         Path, typer.Argument(help="log.jsonl of a training's folder.", exists=True, dir_okay=False)
