@@ -210,6 +210,7 @@ class CommandUid(Base):
 
 
 _IS_UNREPLICATED = text("replicated_at IS NULL")
+_IS_DAMAGED_COPY = text("replica_damage IS NOT NULL")
 
 
 class StoredObject(Base):
@@ -223,6 +224,12 @@ class StoredObject(Base):
             sqlite_where=_IS_UNREPLICATED,
             postgresql_where=_IS_UNREPLICATED,
         ),
+        Index(
+            "ix_objects_replica_damage",
+            "id",
+            sqlite_where=_IS_DAMAGED_COPY,
+            postgresql_where=_IS_DAMAGED_COPY,
+        ),
     )
 
     id: Mapped[Row]
@@ -235,6 +242,8 @@ class StoredObject(Base):
     sealed_at: Mapped[Micros]
     replicated_at: Mapped[int | None] = mapped_column(BigInteger)
     """When the replica was seen to hold it; NULL while it waits for that."""
+    replica_damage: Mapped[str | None]
+    """What was wrong with the replica's copy when it was last read; NULL if nothing."""
 
 
 class ReplicaRemoval(Base):

@@ -310,6 +310,7 @@ def _objects() -> None:
         sa.Column("coding", sa.String(), nullable=False),
         sa.Column("sealed_at", sa.BigInteger(), nullable=False),
         sa.Column("replicated_at", sa.BigInteger(), nullable=True),
+        sa.Column("replica_damage", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["revision_id"], ["revisions.id"], name="fk_objects_revision_id"),
         sa.PrimaryKeyConstraint("id", name="pk_objects"),
         sa.UniqueConstraint("object_id", name="uq_objects_object_id"),
@@ -324,6 +325,15 @@ def _objects() -> None:
         unique=False,
         sqlite_where=unreplicated,
         postgresql_where=unreplicated,
+    )
+    damaged = sa.text("replica_damage IS NOT NULL")
+    op.create_index(
+        "ix_objects_replica_damage",
+        "objects",
+        ["id"],
+        unique=False,
+        sqlite_where=damaged,
+        postgresql_where=damaged,
     )
 
 
