@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -24,6 +25,8 @@ from tests.index.next_version import NEXT, next_version
 
 INSTANCES = 40
 ROOT = Path(__file__).resolve().parents[2]
+_log = logging.getLogger(__name__)
+
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -144,6 +147,7 @@ def test_a_migration_killed_before_a_statement_was_never_begun(folder: Path, str
     while _killed_at(number, copied := _copy(folder, number)):
         assert _go_on(copied, before), "a migration's parts were committed one by one"
         number += stride
+    _log.info("killed before %d of %d statements", number // stride, number)
     assert number > 30
 
 
@@ -177,5 +181,6 @@ def test_a_migration_killed_at_any_write_is_whole_or_was_never_begun(
     before, ends = _rows(folder), list[bool]()
     while _killed_at_call(strace, call, len(ends) + 1, copied := _copy(folder, len(ends))):
         ends.append(_go_on(copied, before))
+    _log.info("%d kills at %s, %d before it was committed", len(ends), call, sum(ends))
     assert ends
     assert ends == sorted(ends, reverse=True), "it was undone after it had been there"
