@@ -16,8 +16,7 @@ from service.bench.codec import Row
 from service.bench.figures import new_figure
 from service.bench.ratios import OURS
 from service.bench.table import GROUPS, pixels, pooled
-from service.coded.pictures import Picture, read_picture
-from service.errors import Unparsable
+from service.coded.pictures import NoPicture, Picture, read_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +73,7 @@ def plot_maps(image: Path, folder: Path) -> Path:
     """Draw the middle of a file's first frame, its residuals, and the scales told for them.
 
     Raises:
-        Unparsable: the file is no grayscale picture, or not coded by the learned codec.
+        NoPicture: the file is no grayscale picture, or not coded by the learned codec.
     """
     picture = read_picture(image.read_bytes())
     found = _inspected(picture)
@@ -95,13 +94,13 @@ def _inspected(picture: Picture) -> Inspection:
     from codec import encode_frame
 
     if not picture.frames:
-        raise Unparsable("Pixel Data that is not native grayscale")
+        raise NoPicture("Pixel Data that is not native grayscale")
     words, predictor = picture.frames[0], registry.default()
     stream = encode_frame(words, predictor, picture.hints)
     shape = (words.shape[0], words.shape[1])
     found = inspect_frame(stream, shape, words.dtype, {predictor.digest: predictor})
     if not found.residuals.size:
-        raise Unparsable(f"a frame that is kept by another method: {found.method}")
+        raise NoPicture(f"a frame that is kept by another method: {found.method}")
     return found
 
 
