@@ -8,6 +8,7 @@ the trail that nobody on this machine can set back.
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ _PRIORITY: Final = 10 * 8 + 5
 _MESSAGE_ID: Final = "DICOM+RFC3881"
 """What PS3.15 A.6 has for messages of A.5."""
 _BOM: Final = b"\xef\xbb\xbf"
+_DECLARATION: Final = b"<?xml version='1.0' encoding='utf-8'?>\n"
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML document may hold (XML 1.0, 2.2): with one of these in a UID, a receiver could read
+nothing of the message."""
 _APPLICATION: Final = "radiolith"
 
 _SUCCESS: Final = "0"
@@ -95,8 +100,8 @@ def audit_message(entry: Entry, event: Event, source: Source) -> bytes:
     if entry.event == "query":
         _query(root, entry.details)
     _anchor(root, entry)
-    written: bytes = tostring(root, "utf-8")
-    return written
+    written = _NO_XML.sub("\ufffd", tostring(root, "unicode"))
+    return _DECLARATION + written.encode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
