@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from models.network import FORMAT_VERSION, Model
+from models.network import FORMAT_VERSION
 from models.training.errors import TrainingError
 from models.training.fit import Measured, Schedule
 from models.training.images import TrainingImage, set_digest
@@ -76,9 +76,8 @@ class Record:
         """Note what the held-back frames take with the model."""
         self._append({"bits_per_pixel": bits_per_pixel})
 
-    def store(self, name: str, model: Model, images: Sequence[TrainingImage]) -> tuple[Path, str]:
+    def store(self, name: str, data: bytes, images: Sequence[TrainingImage]) -> tuple[Path, str]:
         """Write the model and its lines for ``models/MANIFEST.toml``; give where, and those."""
-        data = model.to_bytes()
         weights = self._folder / f"{name}.safetensors"
         entry = (
             "[[model]]\n"

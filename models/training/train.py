@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -81,6 +81,8 @@ def train(options: TrainOptions) -> Trained | None:
         TrainingError: the images are too few, no such device is here, or ``out`` holds another
             training.
     """
+    if not options.images:
+        raise TrainingError("no grayscale images of 8 or 16 bits")
     torch.set_num_threads(options.threads)
     with joined(options.device) as ranks:
         return _Training(options, ranks).run()
@@ -98,26 +100,35 @@ class _Training:
         self._held_back = [frame for frame in frames if frame.group in kept]
 
     def run(self) -> Trained | None:
-        options, ranks = self._options, self._ranks
+        self._begin()
+        start = _untrained(default_kernels(self._learning, self._ranks))
+        networks, bits = self._fit_networks(start)
+        layers = {phase: network.exported() for phase, network in networks.items()}
+        return self._finish(self._with_tables(layers, start), bits)
+
+    def _begin(self) -> None:
         if not self._learning:
             raise TrainingError("too few series: one is held back, and none is left to learn from")
-        if ranks.is_first:
-            self._record.begin(options.schedule, options.images, ranks.count)
+        if self._ranks.is_first:
+            options = self._options
+            self._record.begin(options.schedule, options.images, self._ranks.count)
         self._tell(f"{len(self._learning)} frames to learn from, {len(self._held_back)} held back")
-        start = _untrained(default_kernels(self._learning, ranks))
-        networks, bits = self._fit_networks(start)
+
+    def _with_tables(self, layers: Mapping[int, tuple[LayerWeights, ...]], start: Model) -> Model:
         self._tell("counting tokens for the default tables")
-        layers = {phase: network.exported() for phase, network in networks.items()}
-        without_tables = NetworkPredictor(Model(layers, start.kernels, start.tables).to_bytes())
-        tables = default_tables(count_all(self._learning, without_tables, ranks))
-        model = Model(layers, start.kernels, tables)
-        pooled = self._bits_per_pixel(NetworkPredictor(model.to_bytes()))
-        if len(set(ranks.all(sha256(model.to_bytes()).digest()))) > 1:
+        predictor = NetworkPredictor(Model(layers, start.kernels, start.tables).to_bytes())
+        counted = count_all(self._learning, predictor, self._ranks)
+        return Model(layers, start.kernels, default_tables(counted))
+
+    def _finish(self, model: Model, bits: dict[int, float]) -> Trained | None:
+        options, data = self._options, model.to_bytes()
+        if len(set(self._ranks.all(sha256(data).digest()))) > 1:
             raise TrainingError("the processes came to different models")
-        if not ranks.is_first:
+        pooled = self._bits_per_pixel(NetworkPredictor(data))
+        if not self._ranks.is_first:
             return None
         self._record.log_result(pooled)
-        weights, entry = self._record.store(options.id, model, options.images)
+        weights, entry = self._record.store(options.id, data, options.images)
         return Trained(weights, entry, bits, pooled)
 
     @property

@@ -83,6 +83,8 @@ def test_one_group_at_the_least_is_held_back(tmp_path: Path) -> None:
     alone = [replace(image, group="one") for image in images()]
     with pytest.raises(TrainingError, match="too few"):
         train(TrainOptions(alone, tmp_path, "tiny", Schedule(2, 512, 4e-3, 1)))
+    with pytest.raises(TrainingError, match="no grayscale images"):
+        train(TrainOptions([], tmp_path, "tiny", Schedule(2, 512, 4e-3, 1)))
 
 
 def test_squared_errors_train_another_model(trained: Trained, tmp_path: Path) -> None:
