@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from service.demo.scratch import ScratchArchive
+from service.errors import TABLE, KeyNeeded
 from service.failpoints import Step
 from service.home import Home
 from service.processes.worker import drain, load_codec
@@ -26,6 +27,7 @@ Case = tuple[Step, int]
 """A step, and which arrival at it is killed."""
 
 KILLED = -9
+NEEDED = TABLE[KeyNeeded].exit_code
 _FILE: tuple[Step, ...] = ("file.written", "file.synced", "file.renamed", "file.durable")
 
 ROTATE: list[Case] = [
@@ -98,7 +100,19 @@ def _reencrypt(victim: Victim, cases: Iterable[Case]) -> None:
             _kill_at(victim.archive, case, "keys", "reencrypt")
         victim.archive.run("keys", "reencrypt")
         assert victim.archive.wait_archived(ARCHIVED_S) == 0
-        assert sum(int(str(key["objects"])) for key in _keys(victim.archive, "decrypt-only")) == 0
+        assert not any(held["sop_instance_uid"] for held in _retire_all(victim.archive))
+    kill(victim.archive)
+    victim.archive.start()
+    assert _retire_all(victim.archive) == [], "what has no row goes at the next start"
+
+
+def _retire_all(archive: ScratchArchive) -> list[dict[str, object]]:
+    """Retire every key but the active one; give whatever still needs one."""
+    holders: list[dict[str, object]] = []
+    for key in _keys(archive, "decrypt-only"):
+        told = archive.ask("keys", "retire", str(key["key_id"]), exits=(0, NEEDED))
+        holders += told.get("needed_by", [])
+    return holders
 
 
 def _retire(victim: Victim, cases: Iterable[Case]) -> None:

@@ -194,5 +194,7 @@ def test_what_a_kill_left_without_a_row_is_named_by_the_next_retirement(folder: 
         with pytest.raises(StillNeeded) as caught:
             retire(home, first.key_id.hex())
         assert [holder.id for holder in caught.value.holders] == [orphan.hex()]
+        assert "orphans --settle" in str(caught.value)
+        assert "reencrypt" not in str(caught.value)
         recover(home)
         retire(home, first.key_id.hex())
