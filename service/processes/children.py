@@ -27,6 +27,8 @@ FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0
 SETTLED_S: Final = 60.0
 """A process that ran this long died of something new: its delay starts over."""
+ABORT_S: Final = 10.0
+"""Beyond the grace, for what comes at its end: a receiver aborts the associations that are left."""
 
 _log = structlog.get_logger()
 
@@ -134,6 +136,8 @@ class Child:
     process: str
     """What it does, for the log."""
     start: Start
+    serves: bool
+    """Whether it serves peers: it needs the others until it has ended."""
     running: Running | None = None
     lifeline: Lifeline | None = None
     delay: float = FIRST_DELAY_S
@@ -148,9 +152,9 @@ class Children:
     def __init__(self) -> None:
         self._children: list[Child] = []
 
-    def add(self, process: str, start: Start) -> None:
-        """Start a process, and keep it running from now on."""
-        child = Child(process, start)
+    def add(self, process: str, start: Start, *, serves: bool = False) -> None:
+        """Start a process, and keep it running from now on; say whether it serves peers."""
+        child = Child(process, start, serves)
         self._children.append(child)
         self._launch(child)
 
@@ -171,26 +175,18 @@ class Children:
         ]
 
     def stop(self, grace_s: float) -> bool:
-        """Ask all to stop; end those that have not after ``grace_s``. False if any was ended so."""
-        for child in self._children:
-            if child.lifeline is not None:
-                child.lifeline.stop()
-        deadline = time.monotonic() + grace_s
-        while self._left() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        late = self._left()
-        for child in late:
-            _log.warning("process ended by force", process=child.process)
-            if child.running is not None:
-                child.running.kill()
-        return not late
+        """Ask those that serve peers to stop, and when they have, the others.
 
-    def _left(self) -> list[Child]:
-        return [
-            child
-            for child in self._children
-            if child.running is not None and child.running.exit_code() is None
-        ]
+        Args:
+            grace_s: how long each may take; what serves peers is given :data:`ABORT_S` more.
+
+        Returns:
+            Whether every one ended by itself.
+        """
+        serving = [child for child in self._children if child.serves]
+        others = [child for child in self._children if not child.serves]
+        ended = _stop(serving, grace_s + ABORT_S)
+        return _stop(others, grace_s) and ended
 
     def _launch(self, child: Child) -> None:
         lifeline = Lifeline()
@@ -210,3 +206,27 @@ class Children:
         if child.lifeline is not None:
             child.lifeline.let_go()
         child.running = child.lifeline = None
+
+
+def _stop(children: Sequence[Child], limit_s: float) -> bool:
+    """Ask some to stop; end those that have not after ``limit_s``. False if any was ended so."""
+    for child in children:
+        if child.lifeline is not None:
+            child.lifeline.stop()
+    deadline = time.monotonic() + limit_s
+    while _left(children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    late = _left(children)
+    for child in late:
+        _log.warning("process ended by force", process=child.process)
+        if child.running is not None:
+            child.running.kill()
+    return not late
+
+
+def _left(children: Sequence[Child]) -> list[Child]:
+    return [
+        child
+        for child in children
+        if child.running is not None and child.running.exit_code() is None
+    ]

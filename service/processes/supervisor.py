@@ -3,7 +3,7 @@
 Order at the start: lock the archive, bind, recover (in a process of its own, since the supervisor
 must have neither threads nor engines when it forks), fork the receivers and the housekeeper, start
 the workers, wait until every receiver accepts, announce. On SIGTERM or SIGINT: close the port, let
-running associations end up to ``service.shutdown_grace_s``, stop the rest between two instances.
+running associations end up to ``service.shutdown_grace_s``, then the rest, between two instances.
 
 For the command: :func:`serve`.
 """
@@ -207,7 +207,7 @@ def _start(
     """Start every process and wait until each receiver accepts associations, or a signal came."""
     ready, tell = os.pipe()
     for number in range(settings.service.receivers):
-        children.add(f"receiver {number}", _receiver(settings, listeners, tell))
+        children.add(f"receiver {number}", _receiver(settings, listeners, tell), serves=True)
     children.add("housekeeper", _without_port(keep_house, settings, listeners))
     if settings.replica.is_set:
         children.add("replicator", _without_port(_replicate, settings, listeners))

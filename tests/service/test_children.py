@@ -63,6 +63,22 @@ def test_a_process_that_dies_is_started_again_and_all_stop_when_asked(
     assert all(map(_gone, _pids(tmp_path / "one") + _pids(tmp_path / "two")))
 
 
+def test_what_serves_peers_ends_before_what_it_needs(tmp_path: Path) -> None:
+    def serve(end: int) -> None:
+        stop = follow(end)
+        (tmp_path / "serving").touch()
+        stop.wait()
+        time.sleep(0.5)
+        (tmp_path / "alone").write_text(str(_gone(_pids(tmp_path / "needed")[0])))
+
+    family = Children()
+    family.add("needed", _until_stopped(tmp_path / "needed"))
+    family.add("serving", lambda end, siblings: forked(serve, end, siblings), serves=True)
+    _wait_until(lambda: bool(_pids(tmp_path / "needed")) and (tmp_path / "serving").exists())
+    assert family.stop(10)
+    assert (tmp_path / "alone").read_text() == "False"
+
+
 def test_a_process_that_does_not_stop_is_ended(tmp_path: Path) -> None:
     def deaf(end: int, _: Sequence[Lifeline]) -> Running:
         (tmp_path / "deaf.py").write_text("import time; time.sleep(60)")

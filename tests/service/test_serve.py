@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
+from pynetdicom import AE
 
+from dicom.sop_classes import VERIFICATION
 from service.demo.peer import Peer, PeerFault, Received, destination
 from service.demo.scratch import LOG, ScratchArchive, command, unused_port
 from tests.service.served import children, gone, is_worker, mapped, sample, supervisor
@@ -106,13 +108,29 @@ def test_sigterm_ends_it_in_order_and_a_restart_goes_on(
     assert peer.send([item]) == [0]
 
 
-def test_a_worker_that_is_still_starting_ends_at_once(tmp_path: Path) -> None:
+@pytest.fixture
+def hasty(tmp_path: Path) -> ScratchArchive:
+    """An archive whose associations get less than a second to end."""
     archive = ScratchArchive(tmp_path / "home")
     archive.home.mkdir()
     archive.run("init")
+    archive.run("nodes", "add", "PEER", "127.0.0.1", "104")
     (archive.home / "radiolith.toml").write_text("[service]\nshutdown_grace_s = 0.9\n")
-    archive.start()  # a worker takes seconds to load and test the models
-    archive.stop()
+    archive.start()
+    return archive
+
+
+def test_a_worker_that_is_still_starting_ends_at_once(hasty: ScratchArchive) -> None:
+    hasty.stop()  # it takes seconds to load and test the models
+
+
+def test_an_association_that_stays_is_aborted_after_the_grace(hasty: ScratchArchive) -> None:
+    caller = AE("PEER")
+    caller.add_requested_context(VERIFICATION)
+    association = caller.associate(hasty.host, hasty.port, ae_title=hasty.ae_title)
+    assert association.is_established
+    hasty.stop()
+    wait_for(lambda: association.is_aborted, 5)
 
 
 @pytest.mark.slow
