@@ -7,7 +7,6 @@ many kernels are tried. Only the encoder runs this: floats are allowed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numba import njit
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from codec.arrays import Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
+from codec.solving import solve
 from codec.tiles import Places
 
 _NEAR_PAIRS = 6
@@ -51,75 +51,72 @@ class Moments:
         Returns:
             (sets, pairs).
         """
-        everything = _symmetric(self.products.sum(axis=1, dtype=np.float64)[None])
-        sums = _symmetric(_sum(members.astype(np.float32), self.products))
-        shares = _SHARE * _traces(sums) / max(float(_traces(everything)[0]), 1e-30)
-        sums += shares[:, None, None] * everything
-        normal, moments = sums[:, :-1, :-1], sums[:, :-1, -1:]
-        ridges = 1e-4 * _traces(sums) / normal.shape[1] + 1e-9
-        normal = normal + ridges[:, None, None] * np.eye(normal.shape[1])
-        solved: NDArray[np.float64] = np.linalg.solve(normal, moments)[:, :, 0]
-        return solved
+        return _solve(members.astype(np.float32), self.products)
 
     def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:
         """About what each tile takes under each of some kernels, (tiles, kernels).
 
         Half the log2 of the energy that the kernel leaves of it, for each of its samples.
         """
-        residual = np.concatenate([kernels, np.full((len(kernels), 1), -1.0)], axis=1)
-        rows, columns = _triangle(residual.shape[1])
-        factors = residual[:, rows] * residual[:, columns] * np.where(rows == columns, 1.0, 2.0)
-        energy = np.maximum(_left(factors.astype(np.float32), self.products), 0).T
-        energy = energy + self.rounding[:, None] + np.float32(1e-20)
-        bits: NDArray[np.float64] = 0.5 * self.counts[:, None] * np.log2(energy)
+        energy = _left(kernels, self.products, self.rounding)
+        bits: NDArray[np.float64] = (0.5 * self.counts)[:, None] * np.log2(energy).T
         return bits
 
 
-@njit(cache=True, fastmath=True)
-def _sum(members: Floats, products: Floats) -> Reals:
-    """Products summed over each set of tiles, (sets, products).
-
-    Compiled loops, here and below: a BLAS may start threads, which cost more than they take.
-    """
-    sums = np.empty((len(members), len(products)))
+@njit(cache=True)
+def _solve(members: Floats, products: Floats) -> Reals:
+    """Compiled, here and below: LAPACK takes longer, and a BLAS may start threads."""
+    side = int(np.sqrt(2 * len(products)))
+    solved = np.empty((len(members), side - 1))
+    everyone = np.ones(members.shape[1], np.float32)
+    everything = _equations(_sum(everyone, products), side)
+    least = max(np.trace(everything), 1e-30)
     for number in range(len(members)):
-        for k in range(len(products)):
-            sums[number, k] = _dot(members[number], products[k])
+        equations = _equations(_sum(members[number], products), side)
+        equations += _SHARE * np.trace(equations) / least * everything
+        solved[number] = solve(equations)
+    return solved
+
+
+@njit(cache=True)
+def _sum(members: Floats, products: Floats) -> Reals:
+    """Products summed over the tiles of a set."""
+    sums = np.empty(len(products))
+    for k in range(len(products)):
+        sums[k] = _dot(members, products[k])
     return sums
 
 
+@njit(cache=True)
+def _equations(triangle: Reals, side: int) -> Reals:
+    """Normal equations as :func:`codec.solving.solve` takes them, of a triangle row by row."""
+    equations = np.zeros((side - 1, side))
+    place = 0
+    for i in range(side - 1):
+        equations[i, : i + 1] = triangle[place : place + i + 1]
+        place += i + 1
+    equations[:, side - 1] = triangle[place : place + side - 1]
+    return equations
+
+
 @njit(cache=True, fastmath=True)
-def _left(factors: Floats, products: Floats) -> Floats:
-    """The energy that each kernel leaves of each tile, (kernels, tiles)."""
-    energy = np.zeros((len(factors), products.shape[1]), np.float32)
-    for number in range(len(factors)):
-        for k in range(len(products)):
-            factor = factors[number, k]
-            for tile in range(products.shape[1]):
-                energy[number, tile] += factor * products[k, tile]
+def _left(kernels: Reals, products: Floats, rounding: Floats) -> Floats:
+    """The energy that each kernel leaves of each tile, with what rounding adds (kernels, tiles)."""
+    pairs, tiles = kernels.shape[1], len(rounding)
+    energy = np.zeros((len(kernels), tiles), np.float32)
+    residual = np.full(pairs + 1, -1.0)
+    for number in range(len(kernels)):
+        residual[:pairs] = kernels[number]
+        left, place = energy[number], 0
+        for i in range(pairs + 1):
+            for j in range(i + 1):
+                factor = np.float32(residual[i] * residual[j] * (1 if i == j else 2))
+                for tile in range(tiles):
+                    left[tile] += factor * products[place, tile]
+                place += 1
+        for tile in range(tiles):
+            left[tile] = max(left[tile], np.float32(0)) + rounding[tile] + np.float32(1e-20)
     return energy
-
-
-@cache
-def _triangle(side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of a lower triangle, row by row."""
-    return np.tril_indices(side)
-
-
-def _symmetric(triangles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Matrices (sets, side, side) of their lower triangles, row by row."""
-    side = int(np.sqrt(2 * triangles.shape[1]))
-    rows, columns = _triangle(side)
-    matrices = np.empty((len(triangles), side, side))
-    matrices[:, rows, columns] = triangles
-    matrices[:, columns, rows] = triangles
-    return matrices
-
-
-def _traces(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the pairs' part of each matrix."""
-    traces: NDArray[np.float64] = np.trace(matrices[:, :-1, :-1], axis1=1, axis2=2)
-    return traces
 
 
 def moments_of(planes: Planes, phase: int, target: NDArray[np.int32], places: Places) -> Moments:
