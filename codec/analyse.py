@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Ints, Longs
 from codec.errors import StreamError
 from codec.fields import FieldReader, put_block, put_number
 from codec.general import decode_general, encode_general
@@ -145,9 +147,19 @@ def _is_narrower_signed(stored: NDArray[np.int32], bits: int) -> bool:
 
 def _histogram(values: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The values that occur, ascending, and how often."""
-    counts = np.bincount(values.reshape(-1))
+    counts = _counts(values, int(values.max()) + 1)
     occurring = np.flatnonzero(counts)
     return occurring, counts[occurring]
+
+
+@njit(cache=True)
+def _counts(values: Ints, size: int) -> Longs:
+    """As np.bincount, which would make 64-bit integers of the values first."""
+    counts = np.zeros((2, size), np.int64)
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            counts[x & 1, values[y, x]] += 1
+    return counts[0] + counts[1]
 
 
 def _is_worth_mapping(values: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:

@@ -125,11 +125,13 @@ def order_by_context(contexts: Bytes, starts: Longs) -> Ints:
     for c in range(LEFT_OUT + 1):
         following[c + 1] += following[c]
     starts[:] = following[: len(starts)]
-    order = np.empty(len(contexts), np.int32)
+    order = np.empty(starts[-1], np.int32)
     for i in range(len(contexts)):
-        order[following[contexts[i]]] = i
-        following[contexts[i]] += 1
-    return order[: starts[-1]]
+        context = contexts[i]
+        if context != LEFT_OUT:
+            order[following[context]] = i
+            following[context] += 1
+    return order
 
 
 def context_order(contexts: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -162,8 +162,9 @@ class _Encoder:
             samples = target.reshape(-1)
             left = self._add_clipped(level, phase, samples)
             self._add_left(number, phase, kernels, samples, prediction, left)
-            level.complete(phase, target, prediction.linear)
-        return turned(level.errors.join(), split)
+            if number or phase != level.layout.phases[-1]:
+                level.complete(phase, target, prediction.linear)
+        return turned(level.errors.join(), split) if number else self._base
 
     def _add_clipped(
         self, level: Level, phase: int, target: NDArray[np.int32]
@@ -315,7 +316,8 @@ class _Decoder:
             if overrun(self._buffer, self._state):
                 raise StreamError("the stream ends before its last symbol")
             image = turned(level.values.join(), split)
-            errors = turned(level.errors.join(), split)
+            if number:
+                errors = turned(level.errors.join(), split)
         return image
 
     def _read_setups(self) -> Setups:

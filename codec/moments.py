@@ -25,6 +25,10 @@ _ROUNDING = 0.08
 """Mean square of what rounding adds to a residual: a twelfth."""
 
 _PROBES = 2000
+_ROW_STEP = 2
+"""Of a tile every second row is looked at. On 49 training images that takes 0.02% more than all
+rows in half the time; every third takes 0.09% more. What kernels save is judged by those rows
+alone: counting it twice takes 0.1% more, for they are fitted to the same rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Moments:
         products: float32 (products, tiles): of all two of the pairs' differences and, last, the
             sample's, the lower triangle of a matrix row by row.
         rounding: float32 (tiles,), what rounding adds to any residual's energy.
-        counts: int64 (tiles,), samples.
+        counts: int64 (tiles,), samples looked at.
     """
 
     products: NDArray[np.float32]
@@ -56,7 +60,7 @@ class Moments:
     def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:
         """About what each tile takes under each of some kernels, (tiles, kernels).
 
-        Half the log2 of the energy that the kernel leaves of it, for each of its samples.
+        Half the log2 of the energy that the kernel leaves of it, for each sample looked at.
         """
         energy = _left(kernels, self.products, self.rounding)
         bits: NDArray[np.float64] = (0.5 * self.counts)[:, None] * np.log2(energy).T
@@ -149,22 +153,24 @@ def _accumulate(
     across, shift = tiling
     rows, side = places.shape[1] // 2 + 1, 1 << shift
     floor = np.float32(0.3 * _mean_activity(values, places, target) + 1.0)
-    drawn = np.empty((rows, side * side), np.float32)
-    weights = np.empty(side * side, np.float32)
-    weighted = np.empty(side * side, np.float32)
+    room = side * side // _ROW_STEP
+    drawn = np.zeros((across, rows, room), np.float32)
+    weights, weighted = np.empty(room, np.float32), np.empty(room, np.float32)
     for tile in range(len(counts)):
-        corner = (tile // across << shift, tile % across << shift)
-        count = _draw(values, places, target, corner, side, drawn)
-        counts[tile] = count
-        _weigh(drawn[:, :count], floor, weights[:count])
+        x = tile % across
+        if x == 0:
+            height = _draw(values, places, target, tile // across << shift, side, drawn)
+        width = max(min(side, target.shape[1] - (x << shift)), 0)
+        counts[tile] = height * width
+        _weigh(drawn[x, :, : height * side], floor, weights[: height * side])
         place = 0
         for i in range(rows):
-            for n in range(count):
-                weighted[n] = drawn[i, n] * weights[n]
+            for n in range(height * side):
+                weighted[n] = drawn[x, i, n] * weights[n]
             for j in range(i + 1):
-                products[place, tile] = _dot(weighted[:count], drawn[j])
+                products[place, tile] = _dot(weighted[: height * side], drawn[x, j])
                 place += 1
-        rounding[tile] = np.float32(_ROUNDING) * weights[:count].sum()
+        rounding[tile] = np.float32(_ROUNDING * width / side) * weights[: height * side].sum()
 
 
 @njit(cache=True, fastmath=True)
@@ -177,34 +183,40 @@ def _dot(first: Floats, second: Floats) -> np.float32:
 
 @njit(cache=True)
 def _draw(
-    values: Ints, places: Longs, target: Ints, corner: tuple[int, int], side: int, drawn: Floats
+    values: Ints, places: Longs, target: Ints, top: int, side: int, drawn: Floats
 ) -> int:
-    """A tile's samples and sums of pairs, relative to the mean of the two nearest pairs."""
-    pairs = len(drawn) - 1
-    width = min(corner[1] + side, target.shape[1]) - corner[1]
-    if width <= 0:
-        return 0
-    count, x = 0, corner[1]
-    for y in range(corner[0], min(corner[0] + side, target.shape[0])):
+    """Some of a row of tiles, (tiles, pairs and the sample, side * rows), and how many rows of it.
+
+    Sums of pairs and samples are relative to the mean of the two nearest pairs. What is past the
+    last column are zeros.
+    """
+    pairs, columns = drawn.shape[1] - 1, target.shape[1]
+    line, centre = np.empty((pairs + 1, columns), np.float32), np.empty(columns, np.float32)
+    bottom = min(top + side, target.shape[0])
+    for y in range(top, bottom, _ROW_STEP):
         for k in range(pairs):
             a, b = 2 * k, 2 * k + 1
-            left, right = x + places[2, a], x + places[2, b]
-            first = values[places[0, a], y + places[1, a], left : left + width]
-            second = values[places[0, b], y + places[1, b], right : right + width]
-            pair = drawn[k, count : count + width]
-            for i in range(width):
-                pair[i] = np.int32(first[i] + second[i])
-        nearest, next_nearest = drawn[0, count : count + width], drawn[1, count : count + width]
-        sample = drawn[pairs, count : count + width]
-        centre = (nearest + next_nearest) * np.float32(0.25)
-        for i in range(width):
-            sample[i] = target[y, x + i] - centre[i]
+            first = values[places[0, a], y + places[1, a], places[2, a] : places[2, a] + columns]
+            second = values[places[0, b], y + places[1, b], places[2, b] : places[2, b] + columns]
+            pair = line[k]
+            for x in range(columns):
+                pair[x] = np.int32(first[x] + second[x])
+        nearest, next_nearest, sample = line[0], line[1], line[pairs]
+        for x in range(columns):
+            centre[x] = np.float32(0.5) * (nearest[x] + next_nearest[x])
+            sample[x] = target[y, x] - np.float32(0.5) * centre[x]
         for k in range(pairs):
-            pair = drawn[k, count : count + width]
-            for i in range(width):
-                pair[i] -= np.float32(2) * centre[i]
-        count += width
-    return count
+            pair = line[k]
+            for x in range(columns):
+                pair[x] -= centre[x]
+        here = (y - top) // _ROW_STEP * side
+        for x in range(0, columns, side):
+            width = min(side, columns - x)
+            for k in range(pairs + 1):
+                part, pair = drawn[x // side, k, here : here + width], line[k, x : x + width]
+                for i in range(width):
+                    part[i] = pair[i]
+    return (bottom - top + _ROW_STEP - 1) // _ROW_STEP
 
 
 @njit(cache=True, fastmath=True)
