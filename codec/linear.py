@@ -282,7 +282,7 @@ def _dot(first: Floats, second: Floats) -> np.float32:
 
 def residual_bits(drawn: Drawn, *kernels: NDArray[np.int32]) -> NDArray[np.float64]:
     """About how many bits a phase takes under each kernel: log2 of the residuals' magnitudes."""
-    coefficients = np.stack(kernels).astype(np.float32) * np.float32(2.0**-COEFFICIENT_BITS)
+    coefficients = np.array(kernels, np.float32) * np.float32(2.0**-COEFFICIENT_BITS)
     bits = np.zeros(len(kernels))
     _residual_bits(drawn.differences, drawn.wanted, coefficients, bits)
     return bits * drawn.share
