@@ -96,9 +96,9 @@ def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
     transposed, columns = _without_repeats(stored.T)
     stored = np.ascontiguousarray(transposed.T)
     minimum = int(stored.min())
-    values, counts = _histogram(stored - minimum)
-    step = int(np.gcd.reduce(values)) or 1
     samples = stored - minimum
+    values, counts = _histogram(samples)
+    step = int(np.gcd.reduce(values)) or 1
     if step > 1:
         samples //= step
     values = values // step

@@ -25,6 +25,7 @@ from codec.contexts import (
     context_order,
     fold,
     scale_contexts,
+    sorted_by_context,
     unfold,
 )
 from codec.errors import StreamError
@@ -174,10 +175,8 @@ class _Encoder:
         if clip is None:
             return np.ones(len(target), np.bool_)
         contexts, clipped = level.clip_contexts(phase, clip), target == clip
-        order, starts = context_order(contexts)
-        symbols = np.empty(len(order), np.int32)
-        clip_surprises(clipped, contexts, order, symbols)
-        self._segments.append(Segments(symbols, starts))
+        surprises = clip_surprises(clipped, contexts)
+        self._segments.append(Segments(*sorted_by_context(surprises, contexts)))
         left: NDArray[np.bool_] = ~clipped | (contexts == LEFT_OUT)
         return left
 
@@ -196,10 +195,8 @@ class _Encoder:
             self._setups[number, phase] = Setup(kernels, correction)
         means = prediction.means(correction.linear)
         contexts = scale_contexts(means, prediction.steps, correction.steps, left)
-        order, starts = context_order(contexts)
-        symbols = np.empty(len(order), np.int32)
-        fold(samples, means, self._span.limit, order, symbols)
-        self._segments.append(Segments(symbols, starts))
+        symbols = fold(samples, means, self._span.limit)
+        self._segments.append(Segments(*sorted_by_context(symbols, contexts)))
 
     def count(self, groupings: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens and raw bits under the wanted groupings of each context."""

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Floats, Ints, Longs, Reals
+from codec.arrays import Flags, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
 from codec.solving import solve
 from codec.tiles import Places
@@ -38,11 +38,13 @@ class Moments:
     Attributes:
         products: float32 (products, tiles): of all two of the pairs' differences and, last, the
             sample's, the lower triangle of a matrix row by row.
+        whole: float64 (products,), of all tiles.
         rounding: float32 (tiles,), what rounding adds to any residual's energy.
         counts: int64 (tiles,), samples looked at.
     """
 
     products: NDArray[np.float32]
+    whole: NDArray[np.float64]
     rounding: NDArray[np.float32]
     counts: NDArray[np.int64]
 
@@ -55,7 +57,7 @@ class Moments:
         Returns:
             (sets, pairs).
         """
-        return _solve(members.astype(np.float32), self.products)
+        return _solve(members, self.products, self.whole)
 
     def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:
         """About what each tile takes under each of some kernels, (tiles, kernels).
@@ -68,26 +70,28 @@ class Moments:
 
 
 @njit(cache=True)
-def _solve(members: Floats, products: Floats) -> Reals:
+def _solve(members: Flags, products: Floats, whole: Reals) -> Reals:
     """Compiled, here and below: LAPACK takes longer, and a BLAS may start threads."""
     side = int(np.sqrt(2 * len(products)))
     solved = np.empty((len(members), side - 1))
-    everyone = np.ones(members.shape[1], np.float32)
-    everything = _equations(_sum(everyone, products), side)
+    everything = _equations(whole, side)
     least = max(np.trace(everything), 1e-30)
     for number in range(len(members)):
-        equations = _equations(_sum(members[number], products), side)
+        equations = _equations(_sum(np.flatnonzero(members[number]), products), side)
         equations += _SHARE * np.trace(equations) / least * everything
         solved[number] = solve(equations)
     return solved
 
 
-@njit(cache=True)
-def _sum(members: Floats, products: Floats) -> Reals:
-    """Products summed over the tiles of a set."""
+@njit(cache=True, fastmath=True)
+def _sum(tiles: Longs, products: Floats) -> Reals:
+    """Products summed over some tiles."""
     sums = np.empty(len(products))
     for k in range(len(products)):
-        sums[k] = _dot(members, products[k])
+        product, total = products[k], 0.0
+        for tile in tiles:
+            total += product[tile]
+        sums[k] = total
     return sums
 
 
@@ -138,7 +142,7 @@ def moments_of(planes: Planes, phase: int, target: NDArray[np.int32], places: Pl
     rounding, counts = np.zeros(tiles, np.float32), np.zeros(tiles, np.int64)
     tiling, sums = (across, places.shift), (products, rounding, counts)
     _accumulate(planes.values, NEIGHBOURHOODS[phase], target, tiling, sums)
-    return Moments(products, rounding, counts)
+    return Moments(products, products.sum(axis=1, dtype=np.float64), rounding, counts)
 
 
 @njit(cache=True, fastmath=True)
