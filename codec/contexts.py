@@ -102,12 +102,17 @@ def scale_contexts(means: Ints, steps: Octets, correction: int, left: Flags) -> 
 
 
 @njit(cache=True)
-def clip_surprises(clipped: Flags, contexts: Bytes) -> Ints:
-    """Symbols of which samples equal the clip value: 0 as their context says."""
-    symbols = np.empty(len(clipped), np.int32)
-    for i in range(len(symbols)):
-        symbols[i] = clipped[i] != (contexts[i] >= CLIP_MAJORITY)
-    return symbols
+def clip_surprises(samples: Ints, clip: int, contexts: Bytes) -> tuple[Ints, Flags]:
+    """Symbols of which samples equal the clip value, and which are left to code after them.
+
+    A symbol is 0 where it is as its context says.
+    """
+    symbols, left = np.empty(len(samples), np.int32), np.empty(len(samples), np.bool_)
+    for i in range(len(samples)):
+        clipped = samples[i] == clip
+        symbols[i] = clipped != (contexts[i] >= CLIP_MAJORITY)
+        left[i] = (not clipped) | (contexts[i] == LEFT_OUT)
+    return symbols, left
 
 
 @njit(cache=True)

@@ -19,7 +19,6 @@ from codec.bitstream import flush, new_state, overrun, padded
 from codec.choose import choose, offered_groupings
 from codec.contexts import (
     CONTEXTS,
-    LEFT_OUT,
     clip_settled,
     clip_surprises,
     context_order,
@@ -174,10 +173,9 @@ class _Encoder:
         clip = self._span.clip
         if clip is None:
             return np.ones(len(target), np.bool_)
-        contexts, clipped = level.clip_contexts(phase, clip), target == clip
-        surprises = clip_surprises(clipped, contexts)
-        self._segments.append(Segments(*sorted_by_context(surprises, contexts)))
-        left: NDArray[np.bool_] = ~clipped | (contexts == LEFT_OUT)
+        contexts = level.clip_contexts(phase, clip)
+        symbols, left = clip_surprises(target, clip, contexts)
+        self._segments.append(Segments(*sorted_by_context(symbols, contexts)))
         return left
 
     def _add_left(
