@@ -293,11 +293,16 @@ def samples_shape(plan: Plan, shape: tuple[int, int]) -> tuple[int, int]:
 def restore(plan: Plan, samples: NDArray[np.int32], dtype: np.dtype[np.generic]) -> Words:
     """The words of a frame: the inverse of :func:`analyse`."""
     values = samples if plan.values is None else plan.values[samples]
-    words = (values.astype(np.int64) * plan.step + plan.minimum) & ((1 << plan.bits) - 1)
+    mask = (1 << plan.bits) - 1
+    words = values.astype(np.uint32)
+    if plan.step > 1:
+        words *= np.uint32(plan.step)
+    words += np.uint32(plan.minimum & mask)
+    words &= np.uint32(mask)
     if plan.columns is not None:
         words = words[:, np.cumsum(plan.columns) - 1]
     if plan.rows is not None:
         words = words[np.cumsum(plan.rows) - 1]
     if plan.high is not None:
-        words |= plan.high.astype(np.int64) << plan.bits
+        words |= plan.high.astype(np.uint32) << np.uint32(plan.bits)
     return words.astype(dtype)

@@ -125,10 +125,37 @@ def read_kernels(
     Raises:
         StreamError: coefficients are out of bounds.
     """
-    kernels: list[NDArray[np.int32]] = []
-    for _ in range(classes):
-        kernels.append(read_kernel(kernels[0] if kernels else default, own, buffer, state))
-    return np.stack(kernels)
+    kernels = np.empty((classes, len(default)), np.int32)
+    if not _read_kernels(kernels, default, own, buffer, state):
+        raise StreamError("a linear kernel is out of bounds")
+    return kernels
+
+
+@njit(cache=True)
+def _read_kernels(kernels: Ints, default: Ints, own: int, buffer: Bytes, state: State) -> bool:
+    """Fill in all kernels; False if one is out of bounds."""
+    bounded = True
+    for number in range(len(kernels)):
+        kernels[number] = kernels[0] if number else default
+        bounded &= _read_kernel(kernels[number], own, buffer, state)
+    return bounded
+
+
+@njit(cache=True)
+def _read_kernel(kernel: Ints, own: int, buffer: Bytes, state: State) -> bool:
+    """Change a kernel from what is expected to what is told; False if it is out of bounds."""
+    if not take_bits(buffer, state, 1):
+        return True
+    k = take_bits(buffer, state, _K_BITS)
+    free = np.empty(len(kernel) - 1, np.int64)
+    _read_rice(free, k, buffer, state)
+    for i in range(len(free)):
+        value = free[i]
+        free[i] = kernel[i + 1] + (-((value + 1) >> 1) if value & 1 else value >> 1)
+        if abs(free[i]) >= COEFFICIENT_LIMIT:
+            return False
+    kernel[:] = complete_kernel(free, own)
+    return is_bounded(kernel, own)
 
 
 @njit(cache=True)
@@ -187,25 +214,3 @@ def _read_rice(values: Longs, k: int, buffer: Bytes, state: State) -> None:
         while quotient < 4 * COEFFICIENT_LIMIT and take_bits(buffer, state, 1):
             quotient += 1
         values[i] = quotient << k | take_bits(buffer, state, k)
-
-
-def read_kernel(
-    default: NDArray[np.int32], own: int, buffer: NDArray[np.uint8], state: NDArray[np.uint64]
-) -> NDArray[np.int32]:
-    """One kernel.
-
-    Raises:
-        StreamError: its coefficients are out of bounds.
-    """
-    if not take_bits(buffer, state, 1):
-        return default
-    k = int(take_bits(buffer, state, _K_BITS))
-    values = np.empty(len(default) - 1, np.int64)
-    _read_rice(values, k, buffer, state)
-    free = default[1:].astype(np.int64) + np.where(values & 1, -((values + 1) >> 1), values >> 1)
-    if np.abs(free).max(initial=0) >= COEFFICIENT_LIMIT:
-        raise StreamError("a linear kernel's coefficient is out of bounds")
-    kernel = complete_kernel(free, own)
-    if not is_bounded(kernel, own):
-        raise StreamError("a linear kernel's sum is out of bounds")
-    return kernel
