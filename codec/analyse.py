@@ -159,7 +159,8 @@ def _counts(values: Ints, size: int) -> Longs:
     for y in range(values.shape[0]):
         for x in range(values.shape[1]):
             counts[x & 1, values[y, x]] += 1
-    return counts[0] + counts[1]
+    total: Longs = counts[0] + counts[1]
+    return total
 
 
 def _is_worth_mapping(values: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:

@@ -111,8 +111,9 @@ def _choose_each(
     kinds, numbers, groupings, lengths = chosen
     bits, sent = 0, 0
     for context in range(len(counts)):
-        table = first + context
-        kinds[context], told = DEFAULT, _DEFAULT_BITS
+        table: Whole = first + context
+        told: Whole = _DEFAULT_BITS
+        kinds[context] = DEFAULT
         other = costs[context].argmin()
         if costs[context, other] + _OTHER_BITS < costs[context, table] + told:
             kinds[context], table, told = OTHER, other, _OTHER_BITS
@@ -168,15 +169,15 @@ def _add_costs(
 
 @njit(cache=True)
 def _own_table(
-    counts: Longs, raw_totals: Longs, known: Known, number: int, to_beat: int, lengths: Bytes
-) -> tuple[bool, int, int, int, int]:
+    counts: Longs, raw_totals: Longs, known: Known, number: Whole, to_beat: Whole, lengths: Bytes
+) -> tuple[bool, Whole, Whole, Whole, Whole]:
     """A table of its own for a context, if it takes less than ``to_beat`` bits.
 
     Returns:
         Whether there is one, its grouping, the table it is told against, what the symbols take and
         what it takes itself; ``lengths`` are then its own.
     """
-    best = (False, 0, 0, 0, 0)
+    best: tuple[bool, Whole, Whole, Whole, Whole] = (False, 0, 0, 0, 0)
     if to_beat < _OWN_MINIMUM_BITS:
         return best
     for grouping in range(GROUPINGS):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Flags, Ints, Longs, Octets
 

@@ -146,7 +146,7 @@ def _read_kernel(kernel: Ints, own: int, buffer: Bytes, state: State) -> bool:
     """Change a kernel from what is expected to what is told; False if it is out of bounds."""
     if not take_bits(buffer, state, 1):
         return True
-    k = take_bits(buffer, state, _K_BITS)
+    k = int(take_bits(buffer, state, _K_BITS))
     free = np.empty(len(kernel) - 1, np.int64)
     _read_rice(free, k, buffer, state)
     for i in range(len(free)):

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Ints, Longs, Octets
+from codec.arrays import Bytes, Ints, Longs, Octets, Whole
 from codec.contexts import LEFT_OUT, SCALE_CONTEXTS, scale_steps
 from codec.features import extract, refine
 from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
@@ -101,7 +101,7 @@ class Level:
     def _put(self, phase: int, samples: NDArray[np.int32], errors: NDArray[np.int32]) -> None:
         self.values.put(phase, samples)
         self.errors.put(phase, errors)
-        self._error_total += _magnitude(errors)
+        self._error_total += int(_magnitude(errors))
         self._known += samples.size
 
     def clip_contexts(self, phase: int, clip: int) -> NDArray[np.uint8]:
@@ -123,7 +123,7 @@ def _errors(samples: Ints, linear: Ints) -> Ints:
 
 
 @njit(cache=True)
-def _magnitude(errors: Ints) -> int:
+def _magnitude(errors: Ints) -> Whole:
     """The sum of all magnitudes."""
     total = np.int64(0)
     for y in range(errors.shape[0]):

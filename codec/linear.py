@@ -55,7 +55,7 @@ def is_bounded(kernel: Ints, pairs: int) -> bool:
     total = np.int64(0)
     for weight in _centred(kernel, pairs):
         total += abs(np.int64(weight))
-    return 2 * total < MAX_WEIGHT
+    return bool(2 * total < MAX_WEIGHT)
 
 
 @njit(cache=True)

@@ -65,7 +65,7 @@ class Moments:
         Half the log2 of the energy that the kernel leaves of it, for each sample looked at.
         """
         energy = _left(kernels, self.products, self.rounding)
-        bits: NDArray[np.float64] = (0.5 * self.counts)[:, None] * np.log2(energy).T
+        bits: NDArray[np.float64] = np.log2(energy).T * (0.5 * self.counts[:, None])
         return bits
 
 
@@ -186,9 +186,7 @@ def _dot(first: Floats, second: Floats) -> np.float32:
 
 
 @njit(cache=True)
-def _draw(
-    values: Ints, places: Longs, target: Ints, top: int, side: int, drawn: Floats
-) -> int:
+def _draw(values: Ints, places: Longs, target: Ints, top: int, side: int, drawn: Floats) -> int:
     """Some of a row of tiles, (tiles, pairs and the sample, side * rows), and how many rows of it.
 
     Sums of pairs and samples are relative to the mean of the two nearest pairs. What is past the
@@ -220,7 +218,7 @@ def _draw(
                 part, pair = drawn[x // side, k, here : here + width], line[k, x : x + width]
                 for i in range(width):
                     part[i] = pair[i]
-    return (bottom - top + _ROW_STEP - 1) // _ROW_STEP
+    return int((bottom - top + _ROW_STEP - 1) // _ROW_STEP)
 
 
 @njit(cache=True, fastmath=True)

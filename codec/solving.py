@@ -1,4 +1,4 @@
-"""Least squares of a dozen unknowns, compiled: for so few, a call of LAPACK takes longer than it."""
+"""Least squares of a dozen unknowns, compiled: a call of LAPACK takes longer than they do."""
 
 from __future__ import annotations
 

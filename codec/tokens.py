@@ -38,7 +38,7 @@ SYMBOL_BITS = 17
 
 
 @njit(cache=True)
-def _bit_length(value: int) -> int:
+def _bit_length(value: Whole) -> int:
     length = 0
     while value:
         value >>= 1
@@ -87,7 +87,7 @@ _TOKENS, _RAW_BITS = _single_tokens()
 
 
 @njit(cache=True)
-def _single(symbol: Whole) -> tuple[int, int]:
+def _single(symbol: Whole) -> tuple[Whole, Whole]:
     """Token and number of raw bits of a symbol of 32 or more."""
     exponent = np.int64(_bit_length(symbol) - 1)
     return 32 + (exponent - 5) * 4 + ((symbol >> (exponent - 2)) & 3), exponent - 2
@@ -98,7 +98,8 @@ def _tokenise_single(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes)
     for i in range(len(symbols)):
         symbol = symbols[i]
         if symbol < _FREQUENT:
-            token, bits = np.int64(_TOKENS[symbol]), np.int64(_RAW_BITS[symbol])
+            known: tuple[Whole, Whole] = np.int64(_TOKENS[symbol]), np.int64(_RAW_BITS[symbol])
+            token, bits = known
         else:
             token, bits = _single(symbol)
         tokens[i] = token
@@ -183,12 +184,13 @@ def count_segment(symbols: Ints, wanted: Flags, counts: Longs, raw_totals: Longs
 
 
 @njit(cache=True)
-def _count_single(symbols: Ints, counts: Longs) -> int:
+def _count_single(symbols: Ints, counts: Longs) -> Whole:
     """Add a segment's single tokens to counts; return its raw bits."""
     total = np.int64(0)
     for symbol in symbols:
         if symbol < _FREQUENT:
-            token, bits = np.int64(_TOKENS[symbol]), np.int64(_RAW_BITS[symbol])
+            known: tuple[Whole, Whole] = np.int64(_TOKENS[symbol]), np.int64(_RAW_BITS[symbol])
+            token, bits = known
         else:
             token, bits = _single(symbol)
         counts[token] += 1
