@@ -1,5 +1,6 @@
 """Lossless image codec: arrays in, bytes out, and back."""
 
+import codec.stamp  # noqa: F401 - before any compiled function is defined
 from codec.analyse import Hints
 from codec.errors import (
     ChecksumError,

@@ -3,18 +3,20 @@
 In order: bits above the stored ones become a plane of their own; signed words are sign-extended;
 rows and columns that repeat the one before are left out; the smallest value is subtracted; a common
 step divided out; sparse histograms mapped to consecutive values. What is left are samples in
-[0, limit]. An end of that range where samples pile up becomes the clip value.
+[0, limit]. An end of that range where samples pile up becomes the clip value; or differences of
+rows or columns take the samples' place.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from codec.arrays import Ints, Longs
+from codec.differences import Differences, differences, sums
 from codec.errors import StreamError
 from codec.fields import FieldReader, put_block, put_number
 from codec.general import decode_general, encode_general
@@ -34,8 +36,7 @@ CHANGE_BITS = 0.5
 """What a sample of a repeated row is taken to cost if the row is not left out: where it equals the
 one before it in its row, and where it does not."""
 
-_HIGH, _SIGNED, _STEP, _MAP, _CLIP, _ROWS, _COLUMNS = (1 << bit for bit in range(7))
-_KNOWN_FLAGS = 0x7F
+_HIGH, _SIGNED, _STEP, _MAP, _CLIP, _ROWS, _COLUMNS, _DIFFERENCES = (1 << bit for bit in range(8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Plan:
         columns: likewise for columns, after rows were left out.
         span: the range of samples.
         high: bits above the stored ones, or None.
+        differences: what is coded in place of the samples.
     """
 
     bits: int
@@ -80,6 +82,7 @@ class Plan:
     columns: NDArray[np.bool_] | None
     span: Range
     high: NDArray[np.uint16] | None = field(default=None)
+    differences: Differences = Differences.NONE
 
 
 Words = NDArray[np.uint8] | NDArray[np.uint16]
@@ -111,6 +114,14 @@ def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
     span = Range(limit, _clip_value(counts, limit))
     plan = Plan(bits, signed, minimum, step, values if mapped else None, rows, columns, span, high)
     return plan, samples
+
+
+def by_differences(
+    plan: Plan, samples: NDArray[np.int32], axis: Differences
+) -> tuple[Plan, NDArray[np.int32]]:
+    """The plan of a frame coded by differences, and these. They pile up at no end of the range."""
+    limit = plan.span.limit
+    return replace(plan, span=Range(limit), differences=axis), differences(samples, limit, axis)
 
 
 def _stored_bits(words: Words, hints: Hints) -> tuple[int, NDArray[np.uint16] | None]:
@@ -221,6 +232,7 @@ def put_plan(plan: Plan) -> bytes:
         | (plan.span.clip is not None) * _CLIP
         | (plan.rows is not None) * _ROWS
         | (plan.columns is not None) * _COLUMNS
+        | (plan.differences != Differences.NONE) * _DIFFERENCES
     )
     parts = [bytes([flags, plan.bits]), put_number(plan.minimum & 0xFFFF)]
     if plan.high is not None:
@@ -231,6 +243,8 @@ def put_plan(plan: Plan) -> bytes:
     if plan.span.clip is not None:
         parts.append(put_number(plan.span.clip))
     parts += [_put_mask(mask) for mask in (plan.rows, plan.columns) if mask is not None]
+    if plan.differences != Differences.NONE:
+        parts.append(put_number(plan.differences))
     return b"".join(parts)
 
 
@@ -241,7 +255,7 @@ def take_plan(fields: FieldReader, shape: tuple[int, int], allocated: int) -> Pl
         StreamError: it is truncated or impossible.
     """
     flags, bits = fields.take(2)
-    if flags & ~_KNOWN_FLAGS or not 0 < bits <= allocated:
+    if not 0 < bits <= allocated:
         raise StreamError(f"a frame's plan has flags {flags:#x} and {bits} bits")
     minimum = fields.number(0xFFFF)
     high = _take_high(fields, shape) if flags & _HIGH else None
@@ -251,8 +265,16 @@ def take_plan(fields: FieldReader, shape: tuple[int, int], allocated: int) -> Pl
     clip = fields.number(limit) if flags & _CLIP else None
     rows = _take_mask(fields, shape[0]) if flags & _ROWS else None
     columns = _take_mask(fields, shape[1]) if flags & _COLUMNS else None
-    signed = bool(flags & _SIGNED)
-    return Plan(bits, signed, minimum, step, values, rows, columns, Range(limit, clip), high)
+    axis = _take_differences(fields) if flags & _DIFFERENCES else Differences.NONE
+    signed, span = bool(flags & _SIGNED), Range(limit, clip)
+    return Plan(bits, signed, minimum, step, values, rows, columns, span, high, axis)
+
+
+def _take_differences(fields: FieldReader) -> Differences:
+    axis = fields.number(Differences.COLUMNS)
+    if axis == Differences.NONE:
+        raise StreamError("a frame's plan has differences along no axis")
+    return Differences(axis)
 
 
 def _take_high(fields: FieldReader, shape: tuple[int, int]) -> NDArray[np.uint16]:
@@ -293,6 +315,7 @@ def samples_shape(plan: Plan, shape: tuple[int, int]) -> tuple[int, int]:
 
 def restore(plan: Plan, samples: NDArray[np.int32], dtype: np.dtype[np.generic]) -> Words:
     """The words of a frame: the inverse of :func:`analyse`."""
+    samples = sums(samples, plan.span.limit, plan.differences)
     values = samples if plan.values is None else plan.values[samples]
     mask = (1 << plan.bits) - 1
     words = values.astype(np.uint32)

@@ -12,7 +12,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analyse import Hints, Words, analyse, put_plan, restore, samples_shape, take_plan
+from codec.analyse import (
+    Hints,
+    Words,
+    analyse,
+    by_differences,
+    put_plan,
+    restore,
+    samples_shape,
+    take_plan,
+)
+from codec.differences import Differences, offered
 from codec.errors import (
     ChecksumError,
     FrameError,
@@ -149,20 +159,28 @@ def _encode_learned(
     reference: Words | None,
     referring: Referring,
 ) -> list[bytes]:
-    """The learned stream, the one that refers to the frame before, or both."""
+    """The learned streams worth comparing: alone, with the frame before, by differences."""
     plan, samples = analyse(words, hints)
-    head = predictor.digest[:NAME_BYTES] + _checksum(words) + put_plan(plan)
+    name = predictor.digest[:NAME_BYTES] + _checksum(words)
+    head = name + put_plan(plan)
     if plan.span.limit == 0:
         return [bytes([LEARNED]) + head]
-    if reference is None or min(samples.shape) < MIN_SIDE:
-        return [bytes([LEARNED]) + head + encode_samples(samples, plan.span, predictor)]
-    before = reference_samples(plan, reference)
+    before: NDArray[np.int32] | None = None
+    ways: tuple[bool, ...] = (False,)
+    if reference is not None and min(samples.shape) >= MIN_SIDE:
+        before = reference_samples(plan, reference)
+        ways = referring.ways(samples, before)
     streams = []
-    for refers in referring.ways(samples, before):
+    for refers in ways:
         coded = encode_samples(samples, plan.span, predictor, before if refers else None)
         streams.append(bytes([REFERENCED if refers else LEARNED]) + head + coded)
-    if len(streams) == 2:
+    if len(ways) == 2:
         referring.learn(8 * (len(streams[0]) - len(streams[1])) / samples.size)
+    axis = offered(samples)
+    if axis != Differences.NONE:
+        changing, changes = by_differences(plan, samples, axis)
+        coded = encode_samples(changes, changing.span, predictor)
+        streams.append(bytes([LEARNED]) + name + put_plan(changing) + coded)
     return streams
 
 

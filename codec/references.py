@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.analyse import Plan, Words
+from codec.differences import differences
 
 
 def reference_samples(plan: Plan, words: Words) -> NDArray[np.int32]:
@@ -29,4 +30,4 @@ def reference_samples(plan: Plan, words: Words) -> NDArray[np.int32]:
     samples = np.minimum(steps, last)
     if plan.values is not None:
         samples = np.searchsorted(plan.values, samples, "right") - 1
-    return np.ascontiguousarray(samples, np.int32)
+    return differences(np.ascontiguousarray(samples, np.int32), plan.span.limit, plan.differences)

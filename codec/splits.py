@@ -46,12 +46,13 @@ def choose_splits(samples: NDArray[np.int32]) -> list[Split]:
     splits: list[Split] = []
     image = samples
     while min(image.shape) >= MIN_SIDE:
-        splits.append(_choose(image))
+        splits.append(split_of(image))
         image = coarser(image, splits[-1])
     return splits
 
 
-def _choose(image: NDArray[np.int32]) -> Split:
+def split_of(image: NDArray[np.int32]) -> Split:
+    """How to halve one level."""
     if image.size < _MIN_SAMPLES or min(image.shape) < 2 * MIN_SIDE:
         return Split.BOTH
     along_rows, along_columns = _roughness(image, max(1, image.size // _PROBES))

@@ -234,6 +234,7 @@ class Scrub(Section):
     days: Annotated[float, Field(ge=0, le=36500, allow_inf_nan=False)]
     max_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
     max_bytes_per_s: Amount
+    replica: bool
 
 
 class Syslog(Section):

@@ -7,8 +7,7 @@ successive activations of one sample, a *tile* is four successive outputs: one w
 layer. All kinds of products give the same integers: no sum saturates or exceeds 31 bits
 (:func:`models.exact.prove`).
 
-numba's cache tells processors apart by name and features, and a function's versions by its own
-file: what is compiled into ``run`` is all in this one.
+numba's cache tells processors apart by name and features.
 """
 
 from __future__ import annotations

@@ -2,9 +2,12 @@
 
 Weights, activations and sums are integers. Where the processor multiplies bytes or words into
 32-bit sums, compiled code runs a whole network so (:mod:`models.dot`). Elsewhere they are held in
-float tensors: as long as no partial sum reaches 2**24 (float32) or 2**53 (float64), every addition
-is exact. Either way any order of summation, on any machine and number of threads, gives the same
-integer. The bound follows from the weights alone and is proved when a network is made.
+float tensors (:mod:`models.floats`): as long as no partial sum reaches 2**24 (float32) or 2**53
+(float64), every addition is exact. Either way any order of summation, on any machine and number of
+threads, gives the same integer. The bound follows from the weights alone and is proved when a
+network is made.
+
+torch takes 200 MB of each process that loads it, so it is loaded only where it runs the network.
 """
 
 from __future__ import annotations
@@ -14,13 +17,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from models import dot
 from models.dot import ACTIVATION_TOP
 
-_EXACT = {torch.float32: 1 << 24, torch.float64: 1 << 53}
+EXACT_IN_FLOAT32 = 1 << 24
+"""float32 holds all integers below this."""
 _ANY = 1 << 30
 """No bound: beyond all sums."""
 
@@ -63,15 +66,15 @@ class LayerWeights:
         return self.bias + np.int32(1 << (self.shift - 1))
 
 
-def prove(layers: Sequence[LayerWeights], dtype: torch.dtype) -> None:
-    """Show that no sum of a network can leave the range in which ``dtype`` holds all integers.
+def prove(layers: Sequence[LayerWeights], bound: int) -> None:
+    """Show that no sum of a network can reach ``bound``, below which a format holds all integers.
 
     Raises:
         InexactModelError: one could.
     """
     largest = max(layer.largest_sum() for layer in layers)
-    if largest >= _EXACT[dtype]:
-        raise InexactModelError(f"sums of up to {largest} are not exact in {dtype}")
+    if largest >= bound:
+        raise InexactModelError(f"sums of up to {largest} may not be exact; {bound} is the bound")
 
 
 class IntegerNetwork:
@@ -90,7 +93,7 @@ class IntegerNetwork:
         Raises:
             InexactModelError: sums could leave the range in which float32 is exact.
         """
-        prove(layers, torch.float32)
+        prove(layers, EXACT_IN_FLOAT32)
         self._run = dot.runner(dot.available()[0] if kind is None else kind)
         self._layers = layers
         top = np.array(bounds, np.int32)
@@ -132,57 +135,18 @@ def _packed(layers: Sequence[LayerWeights], bounds: NDArray[np.int32]) -> dot.Ar
     return joined, np.concatenate(rounding), np.array(shapes, np.int64), bounds
 
 
-class FloatNetwork:
-    """A network that runs in floating point."""
-
-    def __init__(
-        self,
-        layers: Sequence[LayerWeights],
-        bounds: Sequence[int],
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        """Prove the bound and hold the layers in ``dtype``.
-
-        Args:
-            layers: first to last.
-            bounds: of the last layer's outputs, the largest magnitudes.
-            dtype: the type to compute in.
-
-        Raises:
-            InexactModelError: sums could leave the range in which ``dtype`` is exact.
-        """
-        prove(layers, dtype)
-        self._layers = [_FloatLayer(layer, dtype) for layer in layers]
-        self._bounds = torch.tensor(bounds, dtype=dtype)[:, None]
-        self._dtype = dtype
-
-    def outputs(self, columns: NDArray[np.int8]) -> NDArray[np.int32]:
-        """See :class:`Network`."""
-        last = self._run(columns)[-1]
-        return torch.clamp(last, -self._bounds, self._bounds).to(torch.int32).numpy()
-
-    def layer_outputs(self, columns: NDArray[np.int8]) -> list[NDArray[np.int32]]:
-        """See :class:`Network`."""
-        return [values.to(torch.int32).numpy() for values in self._run(columns)]
-
-    def _run(self, columns: NDArray[np.int8]) -> list[torch.Tensor]:
-        values = [torch.from_numpy(columns).to(self._dtype)]
-        for layer in self._layers[:-1]:
-            values.append(layer.run(values[-1]).clamp_(0, ACTIVATION_TOP))
-        return [*values[1:], self._layers[-1].run(values[-1])]
-
-
-class _FloatLayer:
-    def __init__(self, weights: LayerWeights, dtype: torch.dtype) -> None:
-        # A power of two only changes the exponent: the sums stay exact, in units of 2**-shift.
-        unit = 2.0**-weights.shift
-        self._weights = torch.from_numpy(weights.weights).to(dtype) * unit
-        self._bias = torch.from_numpy(weights.rounding()).to(dtype)[:, None] * unit
-
-    def run(self, values: torch.Tensor) -> torch.Tensor:
-        return torch.addmm(self._bias, self._weights, values).floor_()
-
-
 def fastest(layers: Sequence[LayerWeights], bounds: Sequence[int]) -> Network:
     """A network on integer products where the processor has them, else in float32."""
-    return IntegerNetwork(layers, bounds) if dot.available() else FloatNetwork(layers, bounds)
+    if dot.available():
+        return IntegerNetwork(layers, bounds)
+    from models.floats import FloatNetwork
+
+    return FloatNetwork(layers, bounds)
+
+
+def keep_to_one_thread() -> None:
+    """Let networks that :func:`fastest` makes use one thread of this process; for benchmarks."""
+    if not dot.available():
+        import torch
+
+        torch.set_num_threads(1)

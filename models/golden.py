@@ -70,12 +70,22 @@ def frames() -> dict[str, Frame]:
         "repeated": Frame(np.repeat(smooth, 2, axis=0)),
         "stretched": Frame(stretched, known),
         "stretched rows": Frame(stretched.T.copy(), known),
+        "rows that change little": Frame(_steep(), known),
+        "columns that change little": Frame(_steep().T.copy(), known),
         "overlay": Frame((smooth | ((noise & 1) << 12)).astype(np.uint16), Hints(False, 12, 11)),
         "line": Frame(smooth[24:25].copy()),
         "constant": Frame(np.full((9, 9), 77, np.uint16)),
         "textures": Frame(_textures(), known),
         "after": Frame(after, known, before=smooth),
     }
+
+
+def _steep() -> Words:
+    """A frame that changes far more along its rows than from one to the next."""
+    noise, row = _noise(64 * 64, 5).reshape(64, 64), np.arange(64)[:, None]
+    slow = ((noise[1] >> 9) * row * (64 - row)) >> 9
+    steep: NDArray[np.int64] = (noise[0] >> 5) + slow + (noise >> 13 == 0)
+    return steep.astype(np.uint16)
 
 
 def _textures() -> Words:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -11,7 +12,7 @@ import structlog
 from dicom.archive import Node, Peer, Right
 from dicom.association import IdentityType, UserIdentity
 from service import certificates
-from service.index import Index
+from service.index import USER_REFUSED, Index
 
 ANY_NODE = "*"
 """Stands for every node among a node's move destinations."""
@@ -44,16 +45,14 @@ class Access:
             IndexFault: it cannot be told for now.
         """
         node = self._index.nodes.get(peer.calling_ae)
-        objection = self._objection(node, peer) or self._user_objection(node, identity)
-        if objection is not None:
-            _log.warning(
-                "association refused",
-                ae_title=peer.calling_ae,
-                address=peer.address,
-                reason=objection,
-            )
+        if objection := self._objection(node, peer):
+            _refuse(peer, objection)
+        elif objection := self._user_objection(node, identity):
+            _refuse(peer, objection)
+            self._record(USER_REFUSED, peer, identity, {"reason": objection})
         elif identity is not None and identity.username:
-            self._record(peer, identity)
+            proven = identity.kind == IdentityType.USERNAME_AND_PASSCODE
+            self._record("user authentication", peer, identity, {"proven": proven})
         return objection is None
 
     def permits(self, peer: Peer, right: Right) -> bool:
@@ -69,15 +68,13 @@ class Access:
         allowed = node.destinations or (node.ae_title,)
         return destination.ae_title in allowed or ANY_NODE in allowed
 
-    def _record(self, peer: Peer, identity: UserIdentity) -> None:
+    def _record(
+        self, event: str, peer: Peer, identity: UserIdentity | None, told: Mapping[str, object]
+    ) -> None:
         """Leave the trail entry of who a peer said that uses it (PS3.15 B.4, B.5)."""
-        details = {
-            "peer": peer.calling_ae,
-            "address": peer.address,
-            "user": identity.username[:_LONGEST_NAME],
-            "proven": identity.kind == IdentityType.USERNAME_AND_PASSCODE,
-        }
-        self._index.trail.append("user authentication", details)
+        user = "" if identity is None else identity.username[:_LONGEST_NAME]
+        whence = {"peer": peer.calling_ae, "address": peer.address}
+        self._index.trail.append(event, {**whence, "user": user, **told})
 
     def _objection(self, node: Node | None, peer: Peer) -> str | None:
         if node is None:
@@ -102,6 +99,12 @@ class Access:
         if self._index.users.is_passcode(identity.username, identity.passcode):
             return None
         return "wrong username or passcode"
+
+
+def _refuse(peer: Peer, reason: str) -> None:
+    _log.warning(
+        "association refused", ae_title=peer.calling_ae, address=peer.address, reason=reason
+    )
 
 
 def calls_from_its_place(node: Node, address: str) -> bool:

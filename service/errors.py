@@ -95,6 +95,10 @@ class Unparsable(DataFault):
     """A file offered for import is not DICOM, or has no dataset."""
 
 
+class NotInstalled(DataFault):
+    """A library of an optional extra is wanted and not installed."""
+
+
 class StoreFault(IoFault):
     """The object store could not read or write."""
 
@@ -152,6 +156,7 @@ TABLE: Final[Mapping[type[Exception], Rendering]] = MappingProxyType(
         Unparsable: Rendering("not DICOM", 0xC000, 422, 92, False),
         Held: Rendering("under legal hold", 0x0110, 409, 93, False),
         Rejected: Rendering("rejected before", 0x0124, 403, 94, False),
+        NotInstalled: Rendering("not installed", 0x0110, 501, 95, False),
         OSError: Rendering("the system refused", 0xA700, 503, 71, True),
         IoFault: Rendering("reading or writing failed", 0xA700, 503, 74, True),
         StoreFault: Rendering("the object store failed", 0xA700, 503, 100, True),

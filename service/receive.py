@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -212,7 +213,12 @@ class Reception:
 
 
 def add(
-    index: Index, received: Received, attributes: Dataset, *, acknowledged: bool = False
+    index: Index,
+    received: Received,
+    attributes: Dataset,
+    *,
+    acknowledged: bool = False,
+    others: Collection[int] = (),
 ) -> Added:
     """Index a reception; where its attributes defeat the index, without them.
 
@@ -224,12 +230,12 @@ def add(
         Fault: it could not be made durable.
     """
     try:
-        return index.add(received, attributes, acknowledged=acknowledged)
+        return index.add(received, attributes, acknowledged=acknowledged, others=others)
     except Fault:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it is, the instance is to be kept
         _log.critical("attributes not indexed", entry=received.entry_id.hex(), exc_info=fault)
-        return index.add(received, Dataset(), acknowledged=acknowledged)
+        return index.add(received, Dataset(), acknowledged=acknowledged, others=others)
 
 
 def text_of(attributes: Dataset, keyword: str) -> str:

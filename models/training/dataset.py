@@ -5,7 +5,7 @@ Features depend on the linear predictions alone, not on the network, so they are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from codec.contexts import LEFT_OUT
+from codec.features import feature_count
 from codec.fitting import Fitting
 from codec.lattice import MIN_SIDE, PREDICTED, Split, pyramid, turned, turned_shape
 from codec.learned import levels_of
@@ -53,6 +54,10 @@ class Drawn:
     residuals: torch.Tensor
     exponents: torch.Tensor
 
+    def to(self, device: torch.device) -> Drawn:
+        """The same, where a network runs."""
+        return Drawn(self.features.to(device), self.residuals.to(device), self.exponents.to(device))
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
@@ -62,19 +67,26 @@ class Draw:
     most: tuple[int, ...]
 
 
-def is_held_back(frame: Samples) -> bool:
-    """Whether a frame's group is kept from training."""
-    return sha256(frame.group.encode()).digest()[0] % _HELD_BACK == 0
+def held_back_groups(groups: Iterable[str]) -> frozenset[str]:
+    """The groups that are kept from training: about one in twelve, and one at the least."""
+    digests = {sha256(group.encode()).digest(): group for group in groups}
+    chosen = [group for digest, group in digests.items() if digest[0] % _HELD_BACK == 0]
+    return frozenset(chosen or [digests[min(digests)]])
 
 
 def draw(frames: Sequence[Samples], predictor: Predictor, seed: int) -> dict[int, Drawn]:
-    """Samples of each phase, from all frames."""
+    """Samples of each phase, from all frames; there may be none."""
     generator = np.random.default_rng(seed)
     found: dict[int, list[tuple[NDArray[np.generic], ...]]] = {phase: [] for phase in PREDICTED}
     for frame in frames:
         for phase, sample in _draw_frame(frame, predictor, generator):
             found[phase].append(sample)
-    return {phase: _joined(parts) for phase, parts in found.items()}
+    return {phase: _joined([_none(phase), *parts]) for phase, parts in found.items()}
+
+
+def _none(phase: int) -> tuple[NDArray[np.generic], ...]:
+    features = np.empty((0, feature_count(phase)), np.int8)
+    return features, np.empty(0, np.float32), np.empty(0, np.float32)
 
 
 def _joined(parts: list[tuple[NDArray[np.generic], ...]]) -> Drawn:

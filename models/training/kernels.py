@@ -20,6 +20,7 @@ from codec.lattice import (
 from codec.linear import complete_kernel, draw, fit
 from codec.splits import choose_splits
 from models.training.images import Samples
+from models.training.ranks import Ranks
 
 _MIN_SAMPLES = 256
 
@@ -34,21 +35,36 @@ def plain_kernels() -> NDArray[np.int32]:
     return kernels
 
 
-def default_kernels(frames: Sequence[Samples]) -> NDArray[np.int32]:
-    """The median coefficients over all frames, for each level and phase."""
-    fitted: dict[tuple[int, int], list[NDArray[np.int32]]] = {}
-    for frame in frames:
-        splits = choose_splits(frame.samples)
-        for number, image in enumerate(pyramid(frame.samples, splits)[:-1]):
-            for split in Split:
-                for phase, kernel in fitted_kernels(turned(image, split), split).items():
-                    key = (min(number, DEFAULT_LEVELS - 1), phase)
-                    fitted.setdefault(key, []).append(kernel)
+def default_kernels(frames: Sequence[Samples], ranks: Ranks) -> NDArray[np.int32]:
+    """The median coefficients over all frames, for each level and phase.
+
+    Args:
+        frames: all, on every rank; each fits its share.
+        ranks: who trains.
+    """
+    fitted: dict[_Place, list[NDArray[np.int32]]] = {}
+    for found in ranks.whole([_fitted(frame) for frame in ranks.share(frames)]):
+        for place, kernel in found:
+            fitted.setdefault(place, []).append(kernel)
     kernels = plain_kernels()
-    for (number, phase), found in fitted.items():
-        free = np.rint(np.median(np.stack(found)[:, 1:], axis=0)).astype(np.int64)
+    for (number, phase), of_place in fitted.items():
+        free = np.rint(np.median(np.stack(of_place)[:, 1:], axis=0)).astype(np.int64)
         kernels[number, phase - 1, : len(free) + 1] = complete_kernel(free, len(free) + 1)
     return kernels
+
+
+_Place = tuple[int, int]
+"""The level of a default kernel, and its phase."""
+
+
+def _fitted(frame: Samples) -> list[tuple[_Place, NDArray[np.int32]]]:
+    splits = choose_splits(frame.samples)
+    return [
+        ((min(number, DEFAULT_LEVELS - 1), phase), kernel)
+        for number, image in enumerate(pyramid(frame.samples, splits)[:-1])
+        for split in Split
+        for phase, kernel in fitted_kernels(turned(image, split), split).items()
+    ]
 
 
 def fitted_kernels(image: NDArray[np.int32], split: Split) -> dict[int, NDArray[np.int32]]:

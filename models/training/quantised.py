@@ -96,29 +96,3 @@ class QuantisedNetwork(nn.Module):
         """The layers' integers."""
         inner = (layer for layer in self.inner if isinstance(layer, QuantisedLayer))
         return (*(layer.exported() for layer in inner), self.last.exported())
-
-
-_TAIL_SHARE = 0.06
-_TAIL_SPREAD = 4.0
-
-
-def code_length(
-    residuals: torch.Tensor, corrections: torch.Tensor, log_scales: torch.Tensor
-) -> torch.Tensor:
-    """Bits to code each sample under a logistic distribution with a wide tail mixed in.
-
-    Residuals and corrections are in sixteenths; the sample is an integer, so its probability is the
-    distribution's mass within half a step, 8 sixteenths, of it.
-    """
-    distance = residuals - corrections
-    scale = torch.exp2(log_scales).clamp(min=0.5)
-    core = _log_mass(distance, scale) + float(np.log(1 - _TAIL_SHARE))
-    tail = _log_mass(distance, scale * _TAIL_SPREAD) + float(np.log(_TAIL_SHARE))
-    return -torch.logaddexp(core, tail) / float(np.log(2))
-
-
-def _log_mass(distance: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    upper = (distance + 8) / scale
-    lower = (distance - 8) / scale
-    between = torch.log(-torch.expm1(-16.0 / scale))
-    return nn.functional.logsigmoid(upper) + nn.functional.logsigmoid(-lower) + between

@@ -19,6 +19,7 @@ from codec.learned import count_tokens
 from codec.predictor import Predictor, Tables
 from codec.tokens import GROUPINGS, PAIR, QUAD, SINGLE
 from models.training.images import Samples
+from models.training.ranks import Ranks
 
 SETS = 8
 _TURNS = 8
@@ -39,15 +40,24 @@ class TokenCounts:
     weight: float
 
 
-def count_all(frames: Sequence[Samples], predictor: Predictor) -> list[TokenCounts]:
-    """Every frame's tokens, of it by itself and with the frame before."""
+def count_all(frames: Sequence[Samples], predictor: Predictor, ranks: Ranks) -> list[TokenCounts]:
+    """Every frame's tokens, of it by itself and with the frame before.
+
+    Args:
+        frames: all, on every rank; each counts its share.
+        predictor: to code with.
+        ranks: who trains.
+    """
+    counted = ranks.whole([_count(frame, predictor) for frame in ranks.share(frames)])
+    return [counts for of_frame in counted for counts in of_frame]
+
+
+def _count(frame: Samples, predictor: Predictor) -> list[TokenCounts]:
+    weight = 1.0 / float(np.sqrt(1.0 + frame.samples.size / _FULL_WEIGHT_SAMPLES))
     counted = []
-    for frame in frames:
-        weight = 1.0 / float(np.sqrt(1.0 + frame.samples.size / _FULL_WEIGHT_SAMPLES))
-        references = [None] if frame.reference is None else [None, frame.reference]
-        for reference in references:
-            tokens, raw = count_tokens(frame.samples, frame.span, predictor, reference)
-            counted.append(TokenCounts(tokens.astype(np.int32), raw, weight))
+    for reference in [None] if frame.reference is None else [None, frame.reference]:
+        tokens, raw = count_tokens(frame.samples, frame.span, predictor, reference)
+        counted.append(TokenCounts(tokens.astype(np.int32), raw, weight))
     return counted
 
 

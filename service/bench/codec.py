@@ -71,7 +71,7 @@ def bench_codec(options: BenchOptions) -> list[Row]:
     """Measure every codec on every file, one thread. Frames of peers stand alone.
 
     Raises:
-        MissingPeersError: peers are wanted and not installed.
+        NotInstalled: peers are wanted and not installed.
     """
     codecs: list[Measured] = [Radiolith(), *(peers() if options.with_peers else [])]
     rows = []

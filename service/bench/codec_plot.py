@@ -13,11 +13,10 @@ from PIL import Image
 from codec.inspect import Inspection, inspect_frame
 from models import registry
 from service.bench.codec import Row
-from service.bench.peers import MissingPeersError
+from service.bench.figures import new_figure
 from service.bench.ratios import OURS
 from service.bench.table import GROUPS, pixels, pooled
-from service.coded.pictures import Picture, read_picture
-from service.errors import Unparsable
+from service.coded.pictures import NoPicture, Picture, read_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,18 +32,13 @@ _WAYS: Final[dict[str, Callable[[Row], float]]] = {
     "encode": lambda row: row.encode_s,
     "decode": lambda row: row.decode_s,
 }
-_DPI: Final = 100
 _MIDDLE: Final = 256
 """The maps show no more rows and columns than this, from the image's middle."""
 
 
 def plot_speeds(rows: Sequence[Row], folder: Path) -> Path:
-    """Draw bits per pixel, pooled, against MB of 16-bit samples a second, both ways.
-
-    Raises:
-        MissingPeersError: ``matplotlib`` is not installed.
-    """
-    figure = _figure(9, 4)
+    """Draw bits per pixel, pooled, against MB of 16-bit samples a second, both ways."""
+    figure = new_figure(9, 4)
     for axes, (way, seconds) in zip(figure.subplots(1, 2, sharey=True), _WAYS.items(), strict=True):
         for codec, own in _by_codec(rows).items():
             speed = 2e-6 * sum(map(pixels, own)) / max(sum(map(seconds, own)), 1e-9)
@@ -58,12 +52,8 @@ def plot_speeds(rows: Sequence[Row], folder: Path) -> Path:
 
 
 def plot_kinds(rows: Sequence[Row], folder: Path) -> Path:
-    """Draw bits per pixel, pooled, for each kind of image, a bar for each codec.
-
-    Raises:
-        MissingPeersError: ``matplotlib`` is not installed.
-    """
-    figure = _figure(9, 4)
+    """Draw bits per pixel, pooled, for each kind of image, a bar for each codec."""
+    figure = new_figure(9, 4)
     axes = figure.subplots()
     kinds = [name for name, belongs in GROUPS.items() if any(map(belongs, rows))]
     codecs = _by_codec(rows)
@@ -83,12 +73,11 @@ def plot_maps(image: Path, folder: Path) -> Path:
     """Draw the middle of a file's first frame, its residuals, and the scales told for them.
 
     Raises:
-        Unparsable: the file is no grayscale picture, or not coded by the learned codec.
-        MissingPeersError: ``matplotlib`` is not installed.
+        NoPicture: the file is no grayscale picture, or not coded by the learned codec.
     """
     picture = read_picture(image.read_bytes())
     found = _inspected(picture)
-    figure = _figure(9.6, 3)
+    figure = new_figure(9.6, 3)
     left, middle, right = figure.subplots(1, 3)
     words, residuals = _values(picture, found), np.nan_to_num(found.residuals)
     low, high = np.percentile(words, (1, 99.5))
@@ -105,13 +94,13 @@ def _inspected(picture: Picture) -> Inspection:
     from codec import encode_frame
 
     if not picture.frames:
-        raise Unparsable("Pixel Data that is not native grayscale")
+        raise NoPicture("Pixel Data that is not native grayscale")
     words, predictor = picture.frames[0], registry.default()
     stream = encode_frame(words, predictor, picture.hints)
     shape = (words.shape[0], words.shape[1])
     found = inspect_frame(stream, shape, words.dtype, {predictor.digest: predictor})
     if not found.residuals.size:
-        raise Unparsable(f"a frame that is kept by another method: {found.method}")
+        raise NoPicture(f"a frame that is kept by another method: {found.method}")
     return found
 
 
@@ -144,14 +133,6 @@ def _colour(codec: str, number: int) -> str | tuple[float, float, float]:
     from matplotlib import colormaps
 
     return "C3" if codec == OURS else colormaps["Blues"](0.3 + 0.09 * number)[:3]
-
-
-def _figure(width: float, height: float) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPeersError(f"{error.name}: pip install radiolith[bench]") from error
-    return Figure(figsize=(width, height), layout="constrained", dpi=_DPI)
 
 
 def _draw(

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from codec import Hints
 from models import registry
+from models.exact import keep_to_one_thread
 from service.multi_frame import decode_frames, encode_frames
 
 SMALLEST_SIDE: Final = 64
@@ -74,7 +74,7 @@ def bench_growth(options: GrowthOptions) -> list[Point]:
     Raises:
         ArithmeticError: a frame does not decode to what was coded.
     """
-    torch.set_num_threads(1)
+    keep_to_one_thread()
     registry.self_test()
     points = []
     for side, frames in _objects(options):

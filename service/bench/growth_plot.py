@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from service.bench.figures import new_figure
 from service.bench.growth import Point, exponent, single, stacked
-from service.bench.peers import MissingPeersError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,16 +50,8 @@ def exponents(points: Sequence[Point]) -> dict[str, float]:
 
 
 def plot_growth(points: Sequence[Point], path: Path) -> None:
-    """Draw the points to a PNG, SVG or PDF file, as its name ends.
-
-    Raises:
-        MissingPeersError: ``matplotlib`` is not installed.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPeersError(f"{error.name}: pip install radiolith[bench]") from error
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    """Draw the points to a PNG, SVG or PDF file, as its name ends."""
+    figure = new_figure(10, 4)
     left, right = figure.subplots(1, 2, sharey=True)
     _draw(left, single(points), "pixels of one frame", [p.pixels for p in single(points)])
     _draw(right, stacked(points), "frames", [p.frames for p in stacked(points)])

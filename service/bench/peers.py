@@ -14,11 +14,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from codec import Hints, refers_to_the_frame_before
 from models import registry
+from models.exact import keep_to_one_thread
+from service.errors import NotInstalled
 from service.images import Words
 from service.multi_frame import decode_frames, encode_frames
 from service.sealing.writer import FrameStream
@@ -59,7 +60,7 @@ class Radiolith:
     name = "radiolith"
 
     def __init__(self) -> None:
-        torch.set_num_threads(1)
+        keep_to_one_thread()
         self._predictor, self._predictors = registry.default(), registry.all_models()
 
     def encode_all(self, frames: Sequence[Words], hints: Hints) -> Sequence[bytes]:
@@ -76,21 +77,17 @@ class Radiolith:
 Measured = FrameCodec | Radiolith
 
 
-class MissingPeersError(Exception):
-    """A peer codec's library is not installed."""
-
-
 def peers() -> list[FrameCodec]:
     """JPEG-LS, JPEG 2000, HTJ2K, JPEG XL at efforts 1, 3 and 7, and zstd.
 
     Raises:
-        MissingPeersError: ``imagecodecs`` or ``pyjpegls`` is not installed.
+        NotInstalled: ``imagecodecs`` or ``pyjpegls`` is not installed.
     """
     try:
         import imagecodecs
         import jpeg_ls
     except ImportError as error:
-        raise MissingPeersError(f"{error.name}: pip install radiolith[bench]") from error
+        raise NotInstalled(f"{error.name}: pip install radiolith[bench]") from error
     return [
         _jpegls(jpeg_ls),
         _jpeg2000(imagecodecs),

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Measure, on files of your own.", no_args_is_help=True)
 
 
+def _see_that_figures_can_be_drawn(plot: Path | None) -> None:
+    if plot is not None:
+        from service.bench.figures import require_matplotlib
+
+        require_matplotlib()
+
+
 @app.callback()
 def bench() -> None:
     """Measure, on files of your own."""
@@ -38,6 +45,7 @@ def codec(
     ] = None,
 ) -> None:
     """Code every grayscale file with every codec installed: bytes, CPU seconds, exactness."""
+    _see_that_figures_can_be_drawn(plot)
     from service.bench.codec import BenchOptions, bench_codec
     from service.bench.ratios import excess_lines, ratios, ratios_table
     from service.bench.table import pooled_table
@@ -74,6 +82,7 @@ def growth(
     frames: Annotated[int, typer.Option(help="Most frames of one object.", min=1)] = 1000,
 ) -> None:
     """Code made images of growing size and number: does time grow linearly?"""
+    _see_that_figures_can_be_drawn(plot)
     from service.bench.growth import GrowthOptions, bench_growth, write_json
     from service.bench.growth_plot import growth_table, plot_growth
 
@@ -87,3 +96,37 @@ def growth(
     if plot is not None:
         plot_growth(points, plot)
     console.print(growth_table(points))
+
+
+@app.command()
+def entropy(
+    folder: Annotated[Path, typer.Argument(help="DICOM files.", exists=True, file_okay=False)],
+) -> None:
+    """Compare what the Huffman codes take with the entropy of what they code."""
+    from service.bench.entropy import distances, entropy_table
+
+    console.print(entropy_table(distances(folder)))
+
+
+@app.command()
+def training(
+    log: Annotated[
+        Path, typer.Argument(help="log.jsonl of a training's folder.", exists=True, dir_okay=False)
+    ],
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw to this PNG, SVG or PDF file.")
+    ] = None,
+) -> None:
+    """Show how far a training came: bits per pixel and squared errors, epoch by epoch."""
+    _see_that_figures_can_be_drawn(plot)
+    from models.training import TrainingError
+    from models.training.record import read_log
+    from service.bench.training_plot import plot_training, training_table
+
+    try:
+        found = read_log(log)
+    except TrainingError as error:
+        raise typer.BadParameter(str(error)) from error
+    console.print(training_table(found))
+    if plot is not None:
+        plot_training(found, plot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     help="Code one DICOM, PNG, TIFF or PGM file (grayscale), by hand.", no_args_is_help=True
 )
 
+SUFFIX: Final = ".rlc"
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
 Out = Annotated[Path | None, typer.Option("--out", help="Where to write it.")]
 Key = Annotated[
@@ -46,7 +47,7 @@ def encode(
     keys = _keys(key_file)
     coded, encode_s = timed_encode(file.read_bytes(), registry.default())
     told = report(coded, registry.all_models(), encode_s)
-    target = out or file.with_name(file.name + ".rlc")
+    target = out or file.with_name(file.name + SUFFIX)
     write_atomically(target, wrap(coded.pack(), keys))
     _print_metrics(told, json=json)
 
@@ -54,20 +55,21 @@ def encode(
 @app.command()
 def decode(
     file: File,
-    out: Annotated[Path, typer.Option("--out", help="Where to write the file.")],
+    out: Out = None,
     key_file: Key = None,
     json: Json = False,
 ) -> None:
-    """Write the file that was coded, bit for bit."""
+    """Write the file that was coded, bit for bit: FILE without .rlc, unless --out says where."""
     from models import registry
     from service.coded.container import unwrap
     from service.coded.content import decode_file, unpack
     from service.files import write_atomically
 
+    target = out or _decoded(file)
     coded = unpack(unwrap(file.read_bytes(), _keys(key_file)))
     data = decode_file(coded, registry.all_models())
-    write_atomically(out, data)
-    told = {"kind": coded.facts["kind"], "bytes": len(data)}
+    write_atomically(target, data)
+    told = {"kind": coded.facts["kind"], "file": target, "bytes": len(data)}
     if json:
         print_json(told)
     else:
@@ -93,6 +95,14 @@ def inspect(file: File, key_file: Key = None, json: Json = False) -> None:
         rows = [(name, bits, f"{bits / total:.2%}") for name, bits in told.bits.items()]
         print_table(("part", "bits", "share"), [*rows, ("all", total, "100.00%")])
     _print_metrics(told, json=json)
+
+
+def _decoded(file: Path) -> Path:
+    """Where to decode to if nobody says: never over a file that is there."""
+    target = file.with_suffix("")
+    if file.suffix != SUFFIX or target.exists():
+        raise typer.BadParameter("say by --out where to write the file")
+    return target
 
 
 def _keys(key_file: Path | None) -> FileKeys | None:

@@ -15,14 +15,13 @@ from service.errors import DataFault
 
 if TYPE_CHECKING:
     from service.home import Home
+    from service.index.replication import Lag
 
 
-def _replica(home: Home) -> dict[str, object]:
-    """Say how far the replica is behind, where there is one."""
-    if home.replica is None:
-        return {}
-    lag = asdict(home.replica.queue.lag())
-    return {f"replica_{name}": value for name, value in lag.items()}
+def _replica(lag: Lag | None) -> dict[str, object]:
+    """Say how far the replica is behind, and how sound it is, where there is one."""
+    told = {} if lag is None else asdict(lag)
+    return {f"replica_{name}": value for name, value in told.items()}
 
 
 def _recovered(home: Home) -> dict[str, object]:
@@ -54,18 +53,19 @@ def status(
     """Count what is stored and what waits in the journal; exit 0 when the archive opens."""
     with opened(context) as home:
         statistics = home.index.statistics()
+        lag = None if home.replica is None else home.replica.queue.lag()
         told = {
             "home": str(home.path),
             **asdict(statistics),
             "nodes": len(home.index.nodes.list()),
             "active_key": home.keys.keyring.active.key_id.hex(),
             "trail": _trail(home),
-            **_replica(home),
+            **_replica(lag),
             **_recovered(home),
             "free_bytes": shutil.disk_usage(home.settings.store.path).free,
         }
     if metrics:
-        print(exposition(statistics), end="")  # noqa: T201 - a program reads it
+        print(exposition(statistics, lag), end="")  # noqa: T201 - a program reads it
     elif json:
         print_json(told)
     else:

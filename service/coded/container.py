@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
-from service.errors import Undecodable, WrongSecret
+from service.errors import Undecodable, WrongKey
 from service.keys.keyring import Keyring
 from service.sealing.snapshot import CODED_FILE, open_snapshot, seal_snapshot
 
@@ -38,13 +38,13 @@ def unwrap(data: bytes, keys: FileKeys | None) -> bytes:
     """Give the content.
 
     Raises:
-        WrongSecret: it is sealed, and there is no key.
-        Undecodable, Truncated, Altered, Swapped, WrongKey: named by what is wrong with it.
+        WrongKey: it is sealed under another key, or under any where none is given.
+        Undecodable, Truncated, Altered, Swapped: named by what is wrong with it.
     """
     if data.startswith(PLAIN_MAGIC):
         return data[len(PLAIN_MAGIC) :]
     if not is_coded(data):
         raise Undecodable("not a coded file")
     if keys is None:
-        raise WrongSecret("the file is sealed: name its key by --key-file")
+        raise WrongKey("the file is sealed: name its key by --key-file")
     return b"".join(open_snapshot(BytesIO(data), keys, CODED_FILE))

@@ -57,7 +57,7 @@ def encode_file(data: bytes, predictor: Predictor) -> Coded:
     file that can be made again; any other file goes through the general path as it is.
 
     Raises:
-        Unparsable: it is no grayscale DICOM, PNG, TIFF or PGM file.
+        NoPicture: it is no grayscale DICOM, PNG, TIFF or PGM file.
     """
     picture = read_picture(data)
     facts = {"length": len(data), "sha256": hashlib.sha256(data).hexdigest(), "kind": picture.kind}

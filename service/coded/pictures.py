@@ -14,7 +14,7 @@ from PIL import Image
 from codec import Hints
 from dicom.cut import cut
 from dicom.part10 import MAGIC, PREAMBLE, NotDicom, split_part10
-from service.errors import Unparsable
+from service.errors import DataFault
 from service.sealing.frames import Words, frame_words, hints
 from service.sealing.header import FrameShape
 
@@ -34,6 +34,10 @@ _UNREADABLE: Final = (
     Image.DecompressionBombError,
 )
 """What Pillow raises for a file that is damaged or of a kind it does not read."""
+
+
+class NoPicture(DataFault):
+    """A file is not grayscale of 8 or 16 bits, damaged, or of another kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def read_picture(data: bytes) -> Picture:
     """Find the samples of a file.
 
     Raises:
-        Unparsable: it is of none of these kinds, in colour, or damaged.
+        NoPicture: it is of none of these kinds, in colour, or damaged.
     """
     if data[PREAMBLE : PREAMBLE + len(MAGIC)] == MAGIC:  # the preamble may be another file's start
         return _dicom(data)
@@ -76,7 +80,7 @@ def _dicom(data: bytes) -> Picture:
     try:
         header = split_part10(data[:_FIRST_BYTES])
     except NotDicom as fault:
-        raise Unparsable("not a DICOM, PNG, TIFF or PGM file") from fault
+        raise NoPicture("not a DICOM, PNG, TIFF or PGM file") from fault
     dataset = memoryview(data)[header.dataset_offset :]
     found = cut(dataset, len(dataset), header.transfer_syntax)
     if found.layout is None or found.pixels is None:
@@ -88,10 +92,10 @@ def _dicom(data: bytes) -> Picture:
 def _pgm(data: bytes) -> Picture:
     found = _PGM.match(data)
     if found is None:
-        raise Unparsable("of the PNM files only binary PGM (P5) is read")
+        raise NoPicture("of the PNM files only binary PGM (P5) is read")
     columns, rows, most = (int(number) for number in found.groups()[1:])
     if not (rows and columns and 0 < most < 1 << 16):
-        raise Unparsable("a PGM file with impossible numbers")
+        raise NoPicture("a PGM file with impossible numbers")
     shape = FrameShape(rows, columns, 1, 1 if most < 256 else 2, big_endian=True)
     return _native("pgm", data, found.end(), shape, Hints(bits_stored=most.bit_length()))
 
@@ -99,7 +103,7 @@ def _pgm(data: bytes) -> Picture:
 def _native(kind: str, data: bytes, start: int, shape: FrameShape, told: Hints) -> Picture:
     end = start + shape.frames * shape.frame_bytes
     if end > len(data):
-        raise Unparsable(f"the {kind} file ends inside its samples")
+        raise NoPicture(f"the {kind.upper()} file ends inside its samples")
     view, size = memoryview(data), shape.frame_bytes
     frames = (frame_words(view[at : at + size], shape) for at in range(start, end, size))
     return Picture(kind, tuple(frames), told, start, shape)
@@ -113,7 +117,7 @@ def _png(data: bytes) -> Picture:
 def _tiff(data: bytes) -> Picture:
     with _opened(data, "TIFF") as image:
         if getattr(image, "n_frames", 1) != 1:
-            raise Unparsable("a TIFF file of several pages: code them one by one")
+            raise NoPicture("a TIFF file of several pages: code them one by one")
         tags: dict[int, Any] = dict(getattr(image, "tag_v2", {}))
         word = 2 if tags.get(_BITS, (8,))[0] > 8 else 1
         shape = FrameShape(image.height, image.width, 1, word, big_endian=data[:2] == b"MM")
@@ -137,9 +141,9 @@ def _opened(data: bytes, kind: str) -> Image.Image:
         image = Image.open(BytesIO(data), formats=[kind])
         image.load()
     except _UNREADABLE as fault:
-        raise Unparsable(f"the {kind} file is damaged or of an unknown kind") from fault
+        raise NoPicture(f"the {kind} file is damaged or of an unknown kind") from fault
     if image.mode not in _GRAYSCALE:
-        raise Unparsable(f"{kind} in mode {image.mode}: only 8- and 16-bit grayscale is coded")
+        raise NoPicture(f"{kind} in mode {image.mode}: only 8- and 16-bit grayscale is coded")
     return image
 
 

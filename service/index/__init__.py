@@ -11,9 +11,11 @@ from service.index.levels import Level
 from service.index.policy import Policy
 from service.index.revisions import RevisionFacts
 from service.index.statistics import Statistics
+from service.index.tables import USER_REFUSED
 from service.index.trail import Break, Entry
 
 __all__ = [
+    "USER_REFUSED",
     "Added",
     "Author",
     "Break",

@@ -185,4 +185,5 @@ def object_values(facts: ObjectFacts) -> dict[str, Any]:
         "coding": facts.coding,
         "sealed_at": facts.sealed_at,
         "replicated_at": None,
+        "replica_damage": None,
     }

@@ -104,7 +104,7 @@ class Unlike:
 def unlike(live: Database, made: Database) -> Iterator[Unlike]:
     """Compare every row that follows from what is sealed; each index in one consistent state.
 
-    Left out are numbers that only count rows, claims of workers, and what belongs to objects.
+    Left out are numbers of rows, claims of workers, and what belongs to objects.
     """
     with live.read() as rows, made.read() as expected:
         for view in _VIEWS:
@@ -167,11 +167,11 @@ def _stream(view: _View, connection: Connection) -> Iterator[AnyRow]:
 
 _COUNTING: Final = frozenset(
     {
-        "id", "number", "state", "claimed_by", "claimed_until", "attempts", "failure",
-        "verified_at", "damage",
+        "id", "state", "claimed_by", "claimed_until", "attempts", "failure", "verified_at",
+        "damage",
     }
 )  # fmt: skip
-"""Columns of revisions that follow from work, or (the number) are sealed with the object."""
+"""Columns of revisions that follow from work."""
 
 
 def _columns(table: type[Base], left_out: frozenset[str] = frozenset()) -> list[Any]:
@@ -254,7 +254,7 @@ _VIEWS: Final = (
     _view(
         DeletedRevision,
         [Deletion.at, DeletedRevision.entry_id],
-        [Deletion.id, *_columns(DeletedRevision, frozenset({"number"}))],
+        [Deletion.id, *_columns(DeletedRevision)],
         DeletedRevision.__table__.join(Deletion, Deletion.id == DeletedRevision.deletion_id),
     ),
     _view(Rejection, [Rejection.entry_id], [Rejection.id, *_columns(Rejection)], Rejection),

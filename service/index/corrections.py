@@ -1,8 +1,7 @@
 """Corrections: merge or rename patients, move a study; what queries see changes, no byte does.
 
 A correction names patients and studies by their keys, not by rows, so that it also applies to what
-is received later. What is effective follows from the received values and the corrections that are
-not undone, applied in the order they were made.
+is received later. What follows from them is in :mod:`service.index.effective`.
 """
 
 from __future__ import annotations
@@ -10,33 +9,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import pydicom.config
-from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from dicom.charset import UTF_8, holds
 from service.errors import Conflict, DataFault, Unknown
-from service.index import decided, trail
+from service.index import decided, effective, trail
 from service.index.attributes import (
     SPECIFIC_CHARACTER_SET,
     Attributes,
     dataset_of,
     from_json,
-    to_json,
 )
 from service.index.database import Database
-from service.index.identity import ISSUER, PATIENT_ID, columns, patient_key
+from service.index.effective import MERGE, MOVE, RENAME, vr_of
+from service.index.identity import ISSUER, PATIENT_ID, patient_key
 from service.index.levels import Level, home, part, tag_of
 from service.index.tables import Correction, Instance, Patient, Revision, Series, Study
 from service.sequence import utc_now
-
-MERGE: Final = "merge"
-RENAME: Final = "rename"
-MOVE: Final = "move"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +155,7 @@ class Corrections:
             if undone.rowcount != 1:
                 raise Unknown(f"no correction {correction} is in force")
             decided.enter(connection, at, "undo")
-            reapply(connection)
+            effective.reapply(connection)
             details = {"correction": correction, "by": by}
             trail.append(connection, "correction undone", details, at)
 
@@ -184,7 +178,7 @@ class Corrections:
         with self._database.write() as connection:
             for row in rows:
                 connection.execute(insert(Correction).values(**row))
-            reapply(connection)
+            effective.reapply(connection)
             trail.append(connection, "corrections restored", {"count": len(rows)})
 
     def list(self) -> list[Corrected]:
@@ -214,11 +208,11 @@ class Corrections:
         if row is None:
             return None
         received = part(from_json(row.attributes), Level.PATIENT)
-        effective = part(from_json(row.effective), Level.PATIENT)
-        effective.setdefault(ISSUER, [_vr(ISSUER)])
+        shown = part(from_json(row.effective), Level.PATIENT)
+        shown.setdefault(ISSUER, [vr_of(ISSUER)])
         changed = {
             tag: value
-            for tag, value in effective.items()
+            for tag, value in shown.items()
             if tag != SPECIFIC_CHARACTER_SET and value != received.get(tag, [value[0]])
         }
         return dataset_of(changed) if changed else None
@@ -229,112 +223,6 @@ def patient(patient_id: str, issuer: str = "", study_uid: str = "") -> str:
     return patient_key({PATIENT_ID: ["LO", patient_id], ISSUER: ["LO", issuer]}, study_uid)
 
 
-def shown_patient(connection: Connection, key: str, study_uid: str) -> int | None:
-    """Give the row of the patient that a study is shown under, None if it is its own."""
-    shown = _shown(_in_force(connection), key, study_uid)
-    if shown == key:
-        return None
-    return connection.scalars(select(Patient.id).where(Patient.key == shown)).one_or_none()
-
-
-class Showing:
-    """Which patients studies are shown under, by the corrections in force now."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._in_force = _in_force(connection)
-
-    def patient(self, key: str, study_uid: str) -> str:
-        """Give the key of the patient that a study is shown under."""
-        return _shown(self._in_force, key, study_uid)
-
-
-def effective(connection: Connection, key: str, received: Attributes) -> Attributes:
-    """Apply the corrections in force to a patient's received attributes."""
-    return _renamed(_in_force(connection), key, received)
-
-
-def reapply_to(connection: Connection, key: str) -> None:
-    """Bring a patient whose row is new in line with the corrections that name it.
-
-    A row goes with its last instance, and the corrections stay for what comes later.
-    """
-    if any(key in details.values() for _, details in _in_force(connection)):
-        reapply(connection)
-
-
-def reapply(connection: Connection) -> None:
-    """Bring everything effective in line with the corrections in force."""
-    in_force = _in_force(connection)
-    connection.execute(update(Study).values(shown_patient_id=Study.patient_id).where(_IS_MOVED))
-    keys = {details["source"] for kind, details in in_force if kind == MERGE}
-    uids = {details["study_uid"] for kind, details in in_force if kind == MOVE}
-    statement = (
-        select(Study.id, Study.study_uid, Patient.key)
-        .join(Patient, Patient.id == Study.patient_id)
-        .where(or_(Patient.key.in_(keys), Study.study_uid.in_(uids)))
-    )
-    for row in connection.execute(statement).all():
-        target = select(Patient.id).where(Patient.key == _shown(in_force, row.key, row.study_uid))
-        connection.execute(
-            update(Study)
-            .where(Study.id == row.id)
-            .values(shown_patient_id=func.coalesce(target.scalar_subquery(), Study.patient_id))
-        )
-    _rename_all(connection, in_force)
-
-
-_IS_MOVED: Final = Study.shown_patient_id != Study.patient_id
-
-_InForce = Sequence[tuple[str, dict[str, Any]]]
-
-
-def _in_force(connection: Connection) -> _InForce:
-    statement = (
-        select(Correction.kind, Correction.details)
-        .where(Correction.undone_at.is_(None))
-        .order_by(Correction.id)
-    )
-    return [(row.kind, json.loads(row.details)) for row in connection.execute(statement)]
-
-
-def _shown(in_force: _InForce, key: str, study_uid: str) -> str:
-    shown = key
-    for kind, details in in_force:
-        if kind == MERGE and details["source"] == shown:
-            shown = details["target"]
-        if kind == MOVE and (details["patient"], details["study_uid"]) == (key, study_uid):
-            shown = details["target"]
-    return shown
-
-
-def _renamed(in_force: _InForce, key: str, received: Attributes) -> Attributes:
-    renamed = dict(received)
-    for kind, details in in_force:
-        if kind == RENAME and details["patient"] == key:
-            for tag, value in details["changes"].items():
-                renamed[tag] = [_vr(tag), value] if value else [_vr(tag)]
-    return renamed
-
-
-def _rename_all(connection: Connection, in_force: _InForce) -> None:
-    keys = {details["patient"] for kind, details in in_force if kind == RENAME}
-    statement = select(Patient.id, Patient.key, Patient.attributes, Patient.received).where(
-        or_(Patient.received.is_not(None), Patient.key.in_(keys))
-    )
-    for row in connection.execute(statement).all():
-        received = row.received or row.attributes
-        renamed = _renamed(in_force, row.key, from_json(received))
-        connection.execute(
-            update(Patient)
-            .where(Patient.id == row.id)
-            .values(
-                attributes=to_json(renamed),
-                received=received if row.key in keys else None,
-                **columns(Level.PATIENT, renamed),
-            )
-        )
-
-
 def _enter(connection: Connection, kind: str, details: Mapping[str, Any], author: Author) -> int:
     at = utc_now() if author.at is None else author.at
     values = {"kind": kind, "details": json.dumps(details), "by": author.by, "at": at}
@@ -342,14 +230,10 @@ def _enter(connection: Connection, kind: str, details: Mapping[str, Any], author
         insert(Correction).values(**values, reason=author.reason).returning(Correction.id)
     ).scalar_one()
     decided.enter(connection, author.at, kind)
-    reapply(connection)
+    effective.reapply(connection)
     details = {"correction": number, "kind": kind, "by": author.by}
     trail.append(connection, "correction", details, author.at)
     return number
-
-
-def _vr(tag: str) -> str:
-    return dictionary_VR(int(tag, 16))
 
 
 def _patient_tag(name: str) -> str:
@@ -365,7 +249,7 @@ def _patient_tag(name: str) -> str:
 def _require_fit(name: str, value: str) -> None:
     """Refuse a value that its VR does not allow (PS3.5 6.2), or that is no text at all."""
     tag = tag_of(name)
-    vr = _vr(tag)
+    vr = vr_of(tag)
     try:
         if value:
             DataElement(int(tag, 16), vr, value, validation_mode=pydicom.config.RAISE)
@@ -385,7 +269,8 @@ def _require_patient(connection: Connection, key: str) -> Any:
 
 def _require_target(connection: Connection, source: str | None, target: str) -> None:
     _require_patient(connection, target)
-    merged = {details["source"] for kind, details in _in_force(connection) if kind == MERGE}
+    in_force = effective.in_force(connection)
+    merged = {details["source"] for kind, details in in_force if kind == MERGE}
     if target in merged:
         raise Conflict("the target was merged into another patient")
     if source == target:

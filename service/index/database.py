@@ -87,6 +87,26 @@ class Database:
             yield opened
 
     @contextmanager
+    def change_tables(self) -> Iterator[Connection]:
+        """Run a transaction that may alter tables; references are looked at when it ends.
+
+        SQLite alters most of a table by making it anew. While it looks at references, removing the
+        old one is refused, or takes along the rows that refer to it (sqlite.org/lang_altertable).
+
+        Raises:
+            Busy, OutOfSpace: as :meth:`write` does.
+            IndexFault: the database failed, or a row would refer to one that is gone.
+        """
+        with _faults(), self._engine.connect() as opened:
+            if self.is_sqlite:
+                _drive(opened).execute("PRAGMA foreign_keys = OFF")
+                opened.detach()  # closed at the end: no later transaction is to have this
+            with opened.begin():
+                yield opened
+                if loose := _loose(opened) if self.is_sqlite else []:
+                    raise IndexFault(loose[0])
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """Run a transaction that only reads; on SQLite it waits for no writer.
 
@@ -103,8 +123,7 @@ class Database:
         """
         if self.is_sqlite:
             with self._engine.connect() as opened:
-                written: Any = opened.connection.driver_connection
-                written.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                _drive(opened).execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def check(self) -> list[str]:
         """Name what is wrong with a SQLite database's structure, and rows that refer to none.
@@ -116,11 +135,8 @@ class Database:
             return []
         with self.read() as connection:
             told = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-            loose = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        lines = [line for text in told if text != "ok" for line in str(text).splitlines()]
-        return lines + [
-            f"{row[0]}/{row[1]} refers to a row of {row[2]} that is gone" for row in loose
-        ]
+            loose = _loose(connection)
+        return [line for text in told if text != "ok" for line in str(text).splitlines()] + loose
 
     def close(self) -> None:
         """Close every connection."""
@@ -130,6 +146,16 @@ class Database:
 @contextmanager
 def _no_turn() -> Iterator[None]:
     yield
+
+
+def _drive(connection: Connection) -> Any:
+    """Give SQLite's own connection, for what must not begin a transaction."""
+    return connection.connection.driver_connection
+
+
+def _loose(connection: Connection) -> list[str]:
+    found = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    return [f"{row[0]}/{row[1]} refers to a row of {row[2]} that is gone" for row in found]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from service.index import corrections
+from service.index import effective
 from service.index.attributes import Attributes, from_json, merge, to_json
 from service.index.database import AnyRow
 from service.index.identity import Identity, columns
@@ -104,7 +104,7 @@ def _make_patient(
 ) -> int:
     values = _values(Level.PATIENT, part(attributes, Level.PATIENT), sequence)
     patient = _insert(connection, Patient, key=identity.patient_key, **values)
-    corrections.reapply_to(connection, identity.patient_key)
+    effective.reapply_to(connection, identity.patient_key)
     return patient
 
 
@@ -119,7 +119,7 @@ def _make_study(
     ambiguous = connection.scalar(select(select(Study.id).where(same_uid).exists()))
     if ambiguous:
         connection.execute(update(Study).where(same_uid).values(ambiguous=True))
-    shown = corrections.shown_patient(connection, identity.patient_key, identity.study_uid)
+    shown = effective.shown_patient(connection, identity.patient_key, identity.study_uid)
     return _insert(
         connection,
         Study,
@@ -172,8 +172,8 @@ def rewrite_renamed(
     connection: Connection, row: int, key: str, received: Attributes, sequence: int
 ) -> None:
     """Give a patient whom corrections rename other attributes as received."""
-    effective = corrections.effective(connection, key, received)
-    rewrite(connection, Level.PATIENT, row, effective, sequence)
+    shown = effective.attributes_of(connection, key, received)
+    rewrite(connection, Level.PATIENT, row, shown, sequence)
     connection.execute(update(Patient).where(Patient.id == row).values(received=to_json(received)))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select, update
 
 from service.errors import Held, Unknown
-from service.index import corrections, decided, named, trail
+from service.index import decided, effective, named, trail
 from service.index.corrections import Author
 from service.index.database import Database
 from service.index.tables import Hold
@@ -118,12 +118,12 @@ def holding(connection: Connection, places: Iterable[Place]) -> Sequence[int]:
     holds = {(row.level, row.key): row.id for row in connection.execute(statement)}
     if not holds:
         return []
-    shown = corrections.Showing(connection)
+    shown = effective.Showing(connection)
     names = {name for place in set(places) for name in _names(place, shown)}
     return sorted(number for name, number in holds.items() if name in names)
 
 
-def _names(place: Place, shown: corrections.Showing) -> tuple[tuple[str, str], ...]:
+def _names(place: Place, shown: effective.Showing) -> tuple[tuple[str, str], ...]:
     return (
         (named.PATIENT, place.patient_key),
         (named.PATIENT, shown.patient(place.patient_key, place.study_uid)),

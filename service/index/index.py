@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -106,13 +106,21 @@ class Index:
         """Close every connection."""
         self._database.close()
 
-    def add(self, received: Received, attributes: Dataset, *, acknowledged: bool = False) -> Added:
+    def add(
+        self,
+        received: Received,
+        attributes: Dataset,
+        *,
+        acknowledged: bool = False,
+        others: Collection[int] = (),
+    ) -> Added:
         """Index one reception, durably: its rows and its trail entry are one transaction.
 
         Args:
             received: the facts sealed with the journal entry.
             attributes: head attributes, as :func:`dicom.attributes.read_attributes` gives them.
             acknowledged: whether its sender may have got Success already.
+            others: numbers of other revisions of the instance, whether these are there or gone.
 
         Raises:
             Rejected: a rejection note forbids it, and it was not acknowledged.
@@ -121,13 +129,24 @@ class Index:
         kept = attributes_of(attributes)
         for _ in range(_RACES):
             with suppress(Raced):
-                return self._add(received, kept, acknowledged)
-        return self._add(received, kept, acknowledged)
+                return self._add(received, kept, acknowledged, others)
+        return self._add(received, kept, acknowledged, others)
 
-    def _add(self, received: Received, attributes: Attributes, acknowledged: bool) -> Added:
+    def _add(
+        self,
+        received: Received,
+        attributes: Attributes,
+        acknowledged: bool,
+        others: Collection[int],
+    ) -> Added:
         with self._database.write() as connection:
             return intake.add(
-                connection, received, attributes, self._policy, acknowledged=acknowledged
+                connection,
+                received,
+                attributes,
+                self._policy,
+                acknowledged=acknowledged,
+                others=others,
             )
 
     def claim(self, worker: str, limit: int, lease_s: float) -> list[Journalled]:
@@ -203,7 +222,7 @@ def _prepare(database: Database, *, create: bool) -> None:
     with database.read() as connection:
         if schema.is_current(connection):
             return
-    with database.write() as connection:
+    with database.change_tables() as connection:
         schema.upgrade(connection, create=create)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -64,8 +65,11 @@ def add(
     policy: Policy,
     *,
     acknowledged: bool = False,
+    others: Collection[int] = (),
 ) -> Added:
     """Index one reception in the caller's transaction, its trail entry included.
+
+    Args and raises as :meth:`service.index.Index.add`.
 
     Raises:
         Rejected: a rejection note forbids it, unless it was ``acknowledged`` before.
@@ -81,7 +85,8 @@ def add(
     reason = _quarantine_reason(known, received, identity, is_lossy(received, attributes))
     if reason is None and past.deleted and known and known[0].series_id is None:
         reason = "deleted"
-    revision = max(known[-1].number if known else 0, past.number) + 1
+    last = max(known[-1].number if known else 0, past.number)
+    revision = next(number for number in count(last + 1) if number not in others)
     served = reason is None and _is_served(known, received, policy)
     instance = known[0].instance_id if known else None
     if served:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
+from service.index import trail
 from service.index.database import Database
-from service.index.tables import ReplicaRead, ReplicaRemoval, StoredObject
+from service.index.tables import Instance, ReplicaRead, ReplicaRemoval, Revision, StoredObject
 from service.sequence import utc_now
 
 
@@ -58,6 +60,8 @@ class Lag:
     """Objects that had to be read from it since, and are not repaired."""
     reads: int
     """How often, in all."""
+    damaged: int
+    """Copies in it that were found damaged when they were last read, and are not repaired."""
 
 
 class Replication:
@@ -84,7 +88,7 @@ class Replication:
         statement = (
             update(StoredObject)
             .where(StoredObject.object_id.in_(object_ids))
-            .values(replicated_at=utc_now())
+            .values(replicated_at=utc_now(), replica_damage=None)
             .returning(StoredObject.object_id)
         )
         with self._database.write() as connection:
@@ -143,9 +147,33 @@ class Replication:
                 connection.execute(insert(ReplicaRead).values(**first))
 
     def repaired(self, object_id: bytes) -> None:
-        """Say that the store's own object is sound again."""
+        """Say that the store's own object and its copy are sound again."""
         with self._database.write() as connection:
             connection.execute(delete(ReplicaRead).where(ReplicaRead.object_id == object_id))
+            _mark_sound(connection, [object_id])
+
+    def sound(self, object_ids: Collection[bytes]) -> None:
+        """Say that the replica's copies of objects were read just now, and found sound."""
+        with self._database.write() as connection:
+            _mark_sound(connection, object_ids)
+
+    def damaged(self, object_id: bytes, kind: str, found_by: str) -> bool:
+        """Say what was found wrong with a copy, with a trail entry where it is news.
+
+        Returns:
+            Whether the replica was to have it: a row names it, and says that it was copied.
+        """
+        with self._database.write() as connection:
+            row = connection.execute(_COPY.where(StoredObject.object_id == object_id)).one_or_none()
+            if row is None:
+                return False
+            if row.replica_damage != kind:
+                is_it = StoredObject.object_id == object_id
+                connection.execute(update(StoredObject).where(is_it).values(replica_damage=kind))
+                names = {"sop_instance_uid": row.sop_instance_uid, "entry": row.entry_id.hex()}
+                details = {"kind": kind, "found_by": found_by, "where": "replica"}
+                trail.append(connection, "damaged", names | details)
+        return True
 
     def lag(self) -> Lag:
         """Say how far the replica is behind."""
@@ -158,11 +186,30 @@ class Replication:
             ReplicaRead
         )
         removals = select(func.count()).select_from(ReplicaRemoval)
+        is_damaged = StoredObject.replica_damage.is_not(None)
+        rotten = select(func.count()).select_from(StoredObject).where(is_damaged)
         with self._database.read() as connection:
             waiting, size, oldest = connection.execute(behind).one()
             objects, times = connection.execute(reads).one()
             leaving = connection.execute(removals).scalar_one()
-        return Lag(int(waiting), int(size), oldest, int(leaving), int(objects), int(times))
+            damaged = connection.execute(rotten).scalar_one()
+        return Lag(int(waiting), int(size), oldest, leaving, int(objects), int(times), damaged)
+
+
+_COPY: Final = (
+    select(StoredObject.replica_damage, Revision.entry_id, Instance.sop_instance_uid)
+    .join(Revision, Revision.id == StoredObject.revision_id)
+    .join(Instance, Instance.id == Revision.instance_id)
+    .where(StoredObject.replicated_at.is_not(None))
+)
+
+
+def _mark_sound(connection: Connection, object_ids: Collection[bytes]) -> None:
+    connection.execute(
+        update(StoredObject)
+        .where(StoredObject.object_id.in_(object_ids), StoredObject.replica_damage.is_not(None))
+        .values(replica_damage=None)
+    )
 
 
 def _is(removal: Removal) -> ColumnElement[bool]:

@@ -31,7 +31,7 @@ def upgrade(connection: Connection, *, create: bool) -> None:
     """Run the migrations that the database lacks.
 
     Args:
-        connection: in a transaction that may write.
+        connection: in a transaction that may alter tables.
         create: whether a database without tables gets them.
 
     Raises:

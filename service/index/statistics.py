@@ -8,7 +8,16 @@ from typing import Any
 from sqlalchemy import func, or_, select
 
 from service.index.database import Database
-from service.index.tables import Instance, Patient, Revision, Series, StoredObject, Study
+from service.index.tables import (
+    IS_REFUSED,
+    Instance,
+    Patient,
+    Revision,
+    Series,
+    StoredObject,
+    Study,
+    TrailEntry,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,8 @@ class Statistics:
     """Of the datasets of all archived revisions, as they came."""
     stored_bytes: int
     """Of their objects."""
+    refused_users: int
+    """How often a peer was refused because its user was not proven, as far as the trail goes."""
 
 
 def statistics(database: Database) -> Statistics:
@@ -66,6 +77,7 @@ def statistics(database: Database) -> Statistics:
         _count(StoredObject),
         received,
         stored,
+        _count(TrailEntry).where(IS_REFUSED),
     ]
     with database.read() as connection:
         row = connection.execute(select(*(count.scalar_subquery() for count in counts))).one()

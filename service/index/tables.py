@@ -210,6 +210,7 @@ class CommandUid(Base):
 
 
 _IS_UNREPLICATED = text("replicated_at IS NULL")
+_IS_DAMAGED_COPY = text("replica_damage IS NOT NULL")
 
 
 class StoredObject(Base):
@@ -223,6 +224,12 @@ class StoredObject(Base):
             sqlite_where=_IS_UNREPLICATED,
             postgresql_where=_IS_UNREPLICATED,
         ),
+        Index(
+            "ix_objects_replica_damage",
+            "id",
+            sqlite_where=_IS_DAMAGED_COPY,
+            postgresql_where=_IS_DAMAGED_COPY,
+        ),
     )
 
     id: Mapped[Row]
@@ -235,6 +242,8 @@ class StoredObject(Base):
     sealed_at: Mapped[Micros]
     replicated_at: Mapped[int | None] = mapped_column(BigInteger)
     """When the replica was seen to hold it; NULL while it waits for that."""
+    replica_damage: Mapped[str | None]
+    """What was wrong with the replica's copy when it was last read; NULL if nothing."""
 
 
 class ReplicaRemoval(Base):
@@ -434,10 +443,25 @@ class RejectedInstance(Base):
     study_uid: Mapped[Uid]
 
 
+USER_REFUSED: Final = "user refused"
+"""The event of a user who did not prove themselves."""
+
+IS_REFUSED = text(f"event = '{USER_REFUSED}'")
+"""A literal: only by that can SQLite tell that its partial index will do."""
+
+
 class TrailEntry(Base):
     """One entry of the audit trail; each one's hash covers the one before it."""
 
     __tablename__ = "trail"
+    __table_args__ = (
+        Index(
+            "ix_trail_refused",
+            "entered_at",
+            sqlite_where=IS_REFUSED,
+            postgresql_where=IS_REFUSED,
+        ),
+    )
 
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[Micros] = mapped_column("entered_at")

@@ -8,6 +8,7 @@ head row shows only against a copy of an earlier head kept elsewhere (``backup``
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, update
 
 from service.index.database import Database
-from service.index.tables import TrailEntry, TrailHead
+from service.index.tables import IS_REFUSED, TrailEntry, TrailHead
 from service.sequence import utc_now
 
 FIRST: Final = bytes(32)
@@ -84,6 +85,13 @@ class Trail:
         statement = select(TrailEntry.hash).where(TrailEntry.position == position)
         with self._database.read() as connection:
             return connection.scalars(statement).one_or_none()
+
+    def refused_users(self, since: int) -> Counter[tuple[str, str]]:
+        """Count how often users were not proven since then, by AE title and address of the peer."""
+        statement = select(TrailEntry.details).where(IS_REFUSED, TrailEntry.at >= since)
+        with self._database.read() as connection:
+            told = map(_read, connection.execute(statement).scalars())
+            return Counter((str(one.get("peer")), str(one.get("address"))) for one in told)
 
     def verify(self) -> list[Break]:
         """Name every place where an entry was altered, removed, put elsewhere or added.

@@ -3,7 +3,7 @@
 Two ways to start one. A *forked* process shares the listening socket and starts in milliseconds;
 it may only be forked while the supervisor has neither threads nor engines, which is always, since
 the supervisor does nothing but watch. A *fresh* interpreter inherits nothing but the descriptors
-it is given: workers load torch and must not carry it, or its threads, over a fork.
+it is given: workers load the codec and must not carry libraries, or their threads, over a fork.
 """
 
 from __future__ import annotations

@@ -41,16 +41,25 @@ class Lifeline:
         os.close(self.end)
 
 
-def follow(end: int) -> threading.Event:
-    """Follow a lifeline in this process; the event is set when the supervisor asks to stop."""
+def follow(end: int, begun: threading.Event | None = None) -> threading.Event:
+    """Follow a lifeline in this process; the event is set when the supervisor asks to stop.
+
+    Args:
+        end: the process's end of the lifeline.
+        begun: of a process that takes long to start: asked to stop before this is set, it ends at
+            once and well, since it has begun nothing that it would have to end.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     stop = threading.Event()
-    threading.Thread(target=_follow, args=(end, stop), name="lifeline", daemon=True).start()
+    given = (end, stop, begun)
+    threading.Thread(target=_follow, args=given, name="lifeline", daemon=True).start()
     return stop
 
 
-def _follow(end: int, stop: threading.Event) -> None:
+def _follow(end: int, stop: threading.Event, begun: threading.Event | None) -> None:
     while os.read(end, 1):
+        if begun is not None and not begun.is_set():
+            os._exit(0)
         stop.set()
     os._exit(_ORPHANED)

@@ -83,8 +83,8 @@ def serve(path: Path, overrides: Overrides | None, announce: Callable[[str], Non
         with decode_server.listen(run / "decode.sock") as decoding:
             children = Children()
             try:
-                _start(children, settings, listeners, (decoding.fileno(), lock))
-                for listener in listeners:
+                _start(children, settings, listeners, (decoding.fileno(), lock), stopping)
+                for listener in listeners if not stopping.asked else ():
                     announce(_line(settings, listener))
                 while not stopping.asked:
                     time.sleep(_LOOK_S)
@@ -202,8 +202,9 @@ def _start(
     settings: Settings,
     listeners: Sequence[Listener],
     shared: tuple[int, int],
+    stopping: _Signals,
 ) -> None:
-    """Start every process and wait until each receiver accepts associations."""
+    """Start every process and wait until each receiver accepts associations, or a signal came."""
     ready, tell = os.pipe()
     for number in range(settings.service.receivers):
         children.add(f"receiver {number}", _receiver(settings, listeners, tell))
@@ -213,7 +214,7 @@ def _start(
     for number in range(settings.service.workers):
         name = f"worker {number} of {socket.gethostname()}"
         children.add(name, _worker(settings, shared, name))
-    _wait_for_receivers(ready, settings.service.receivers, children)
+    _wait_for_receivers(ready, settings.service.receivers, children, stopping)
 
 
 def _receiver(
@@ -245,7 +246,7 @@ def _replicate(settings: Settings, end: int) -> None:
 def _worker(
     settings: Settings, shared: tuple[int, int], name: str
 ) -> Callable[[int, Sequence[Lifeline]], Running]:
-    """Start a worker: a fresh interpreter, which will load torch with as many threads as set.
+    """Start a worker: a fresh interpreter, whose libraries use as many threads as set.
 
     It shares the socket that receivers ask at, and the lock of the archive.
     """
@@ -266,14 +267,14 @@ def _worker(
     return start
 
 
-def _wait_for_receivers(ready: int, count: int, children: Children) -> None:
-    """Wait until each receiver has said, by one byte, that it accepts.
+def _wait_for_receivers(ready: int, count: int, children: Children, stopping: _Signals) -> None:
+    """Wait until each receiver has said, by one byte, that it accepts, or a signal came.
 
     Raises:
         IoFault: a process died at its start, or took too long.
     """
     deadline = time.monotonic() + READY_S
-    while count > 0:
+    while count > 0 and not stopping.asked:
         if select.select([ready], [], [], _LOOK_S)[0]:
             count -= len(os.read(ready, count))
         elif children.dead() or time.monotonic() > deadline:

@@ -158,8 +158,8 @@ def drain(home: Home, codec: Codec, progress: Callable[[int], None] = lambda _: 
     return total
 
 
-def work(options: Mapping[str, Any], stop: threading.Event) -> None:
-    """Run a worker as the supervisor asks, until it is to stop."""
+def work(options: Mapping[str, Any], stop: threading.Event, begun: threading.Event) -> None:
+    """Run a worker as the supervisor asks, until it is to stop; say when its work has begun."""
     shield()
     with Home.open(Path(options["home"]), options["settings"]) as home:
         log = home.settings.log
@@ -171,6 +171,7 @@ def work(options: Mapping[str, Any], stop: threading.Event) -> None:
         except Exception as fault:
             _log.critical("the codec does not compute exactly here", exc_info=fault)
             raise SystemExit(1) from fault
+        begun.set()
         server = DecodeServer(listener, decoder(home, codec), DECODE_THREADS)
         server.start()
         Worker(home, codec, options["name"]).run(stop)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from service.index import USER_REFUSED
+
 DCM: Final = "DCM"
 OURS: Final = "99RADIOLITH"
 """Codes of ours, for what the standard has none."""
@@ -66,6 +68,7 @@ EVENTS: Final[Mapping[str, Event | None]] = {
     "stored again": Event(_TRANSFERRED, "C"),
     "sent again": Event(_TRANSFERRED, "C"),
     "user authentication": Event(_AUTHENTICATION, "E", _LOGIN),
+    USER_REFUSED: Event(_AUTHENTICATION, "E", _LOGIN),
     "query": Event(_QUERY, "E"),
     "retrieve": Event(_TRANSFERRED, "R"),
     "export": Event(_EXPORT, "R"),

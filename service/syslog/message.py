@@ -8,6 +8,7 @@ the trail that nobody on this machine can set back.
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from dicom.identifiers import encode_dataset
-from service.index import Entry
+from service.index import USER_REFUSED, Entry
 from service.syslog.events import Code, Event, event_of
 
 _PRIORITY: Final = 10 * 8 + 5
@@ -28,6 +29,10 @@ _PRIORITY: Final = 10 * 8 + 5
 _MESSAGE_ID: Final = "DICOM+RFC3881"
 """What PS3.15 A.6 has for messages of A.5."""
 _BOM: Final = b"\xef\xbb\xbf"
+_DECLARATION: Final = b"<?xml version='1.0' encoding='utf-8'?>\n"
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML document may hold (XML 1.0, 2.2): with one of these in a UID, a receiver could read
+nothing of the message."""
 _APPLICATION: Final = "radiolith"
 
 _SUCCESS: Final = "0"
@@ -95,8 +100,8 @@ def audit_message(entry: Entry, event: Event, source: Source) -> bytes:
     if entry.event == "query":
         _query(root, entry.details)
     _anchor(root, entry)
-    written: bytes = tostring(root, "utf-8")
-    return written
+    written = _NO_XML.sub("\ufffd", tostring(root, "unicode"))
+    return _DECLARATION + written.encode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ def _participants(entry: Entry, source: Source) -> Iterator[_Participant]:
         case "query":
             yield _Participant(str(details.get("peer", "")), True, address, _SOURCE)
             yield _Participant(us[0], False, us[1], _DESTINATION)
-        case "user authentication":
+        case "user authentication" | "user refused":
             yield _Participant(str(details.get("user", "")), True, address)
             yield _Participant(str(details.get("peer", "")), False, address)
         case "retrieve":
@@ -216,7 +221,8 @@ def _coded(parent: Element, name: str, code: Code) -> None:
 def _outcome(entry: Entry) -> str:
     if entry.event == "damaged":
         return _SERIOUS_FAILURE
-    return _MINOR_FAILURE if entry.details.get("failed") else _SUCCESS
+    has_failed = entry.event == USER_REFUSED or entry.details.get("failed")
+    return _MINOR_FAILURE if has_failed else _SUCCESS
 
 
 def _time(at: int) -> str:

@@ -87,6 +87,7 @@ class Sender:
             self._note()
             if not self._send_some(connection):
                 stop.wait(min(_POLL_S, self._settle_s))
+        _say_goodbye(connection)
 
     def _send_some(self, connection: ssl.SSLSocket) -> int:
         """Send the next entries; give how many there were."""
@@ -158,6 +159,13 @@ def _require_open(connection: ssl.SSLSocket) -> None:
             if not connection.recv(1):
                 raise ConnectionResetError("the syslog receiver closed the connection")
         connection.settimeout(_TIMEOUT_S)
+
+
+def _say_goodbye(connection: ssl.SSLSocket) -> None:
+    """Send the close_notify that RFC 5425 4.4 demands; whether it is answered tells nothing."""
+    connection.settimeout(0)
+    with suppress(OSError):
+        connection.unwrap()
 
 
 def _wait_until_acknowledged(connection: ssl.SSLSocket) -> None:

@@ -35,6 +35,16 @@ def alarm(home: Home, revision_id: int, kind: Kind, found_by: str) -> None:
         _log.error("damage not noted", revision=revision_id, exc_info=fault)
 
 
+def replica_alarm(home: Home, object_id: bytes, kind: Kind, found_by: str) -> None:
+    """Tell that the replica's copy of an object is damaged; args as :func:`alarm`.
+
+    One that the replica has not got yet, or that is to leave it, is no news.
+    """
+    if home.index.replication.damaged(object_id, kind.value, found_by):
+        name = object_id.hex()
+        _log.error("damaged in the replica", object=name, kind=kind.value, source=found_by)
+
+
 @contextmanager
 def alarmed(home: Home, revision_id: int, transfer_syntax: str | None) -> Iterator[None]:
     """Raise the alarm where a retrieval inside the block meets damage; the fault goes on.

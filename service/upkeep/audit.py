@@ -140,7 +140,7 @@ class _Audit:
         try:
             examined = self._examiner.examine(revision)
             if replay is not None:
-                replay.take(revision, examined.received, examined.attributes)
+                replay.take(revision, examined)
         except Unknown:
             return  # Purged meanwhile.
         if examined.fault is not None:

@@ -11,6 +11,7 @@ For the command: :class:`Decisions`, and :class:`service.upkeep.deletion.Deletio
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -221,13 +222,23 @@ def read_decisions(
 
 def purged_entries(decisions: Sequence[Decision]) -> frozenset[bytes]:
     """Name the receptions that decisions purged: nothing of them is to come back."""
+    return frozenset(one.entry_id for one in _purged(decisions))
+
+
+def purged_numbers(decisions: Sequence[Decision]) -> Mapping[str, Collection[int]]:
+    """Give the numbers that purged revisions had, by SOP Instance UID: none is given again."""
+    numbers = defaultdict[str, set[int]](set)
+    for one in _purged(decisions):
+        numbers[one.sop_instance_uid].add(one.number)
+    return numbers
+
+
+def _purged(decisions: Sequence[Decision]) -> Iterator[Doomed]:
     deleted = {
         one.sequence: one.content["revisions"] for one in decisions if one.content["kind"] == DELETE
     }
     purges = (one.content["deletion"] for one in decisions if one.content["kind"] == PURGE)
-    return frozenset(
-        doomed(told).entry_id for deletion in purges for told in deleted.get(deletion, ())
-    )
+    return (doomed(told) for deletion in purges for told in deleted.get(deletion, ()))
 
 
 _Note = Mapping[str, Any]

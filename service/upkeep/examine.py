@@ -7,7 +7,7 @@ names what is wrong, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -52,6 +52,8 @@ class Examined:
     received: Received | None = None
     """As sealed; None where that could not be read."""
     attributes: Dataset | None = None
+    number: int | None = None
+    """Of the revision, as sealed with its object; a journal entry has none."""
 
 
 Pieces = Callable[[ObjectReader], Iterator[bytes | memoryview]]
@@ -124,7 +126,8 @@ class Examiner:
             detail = f"it holds reception {reader.received.entry_id.hex()}"
             return Examined(named(revision, Kind.WRONG_INSTANCE, detail))
         found = (Kind.ALTERED, str(hint)) if hint else _unlike(revision, reader)
-        return self._against(revision, reader.received, attributes, found)
+        examined = self._against(revision, reader.received, attributes, found)
+        return replace(examined, number=reader.header.revision)
 
     def _against(
         self,

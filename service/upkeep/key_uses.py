@@ -67,22 +67,29 @@ class Holder:
     readable: bool
     """Whether it says that it needs the key; what does not may need any."""
 
+    @property
+    def is_orphan(self) -> bool:
+        """Whether it is an object that no row names, as a killed re-encryption leaves one."""
+        return self.what == Sealed.OBJECT.value and not self.sop_instance_uid
+
 
 class StillNeeded(KeyNeeded):
     """A key cannot be retired, and what for."""
 
     def __init__(self, key_id: bytes, holders: list[Holder]) -> None:
-        unreadable = sum(not holder.readable for holder in holders)
+        readable = [one for one in holders if one.readable]
         told = [
             f"{count} × {what} under it"
-            for what, count in Counter(one.what for one in holders if one.readable).items()
+            for what, count in Counter(one.what for one in readable).items()
         ]
-        if unreadable:
+        if unreadable := len(holders) - len(readable):
             told.append(f"{unreadable} that cannot be read and may need it (run radiolith audit)")
-        advised = (
-            "; run radiolith keys rotate --reencrypt first" if len(holders) > unreadable else ""
-        )
-        super().__init__(f"key {key_id.hex()}: {', '.join(told)}{advised}")
+        orphaned = sum(one.is_orphan for one in readable)
+        if len(readable) > orphaned:
+            told.append("run radiolith keys rotate --reencrypt first")
+        if orphaned:
+            told.append(f"{orphaned} without a row: run radiolith orphans --settle")
+        super().__init__(f"key {key_id.hex()}: {'; '.join(told)}")
         self.holders = holders
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +45,7 @@ from service.sequence import utc_now
 from service.store import LocalStore, ObjectStore
 from service.store.replica import Replica
 from service.upkeep.anchor import drop_anchor
-from service.upkeep.decisions import Decision, purged_entries, read_decisions
+from service.upkeep.decisions import Decision, purged_entries, purged_numbers, read_decisions
 from service.upkeep.refill import Refill, Refilled
 
 
@@ -70,7 +70,7 @@ class Rebuilt:
     """Objects and journal entries of purged instances that were still there; they go at the next
     start, or by ``radiolith purge``."""
     renumbered: int = 0
-    """Revisions whose number is not the sealed one: an earlier revision is lost."""
+    """Revisions whose number is not the sealed one: another of the instance has that."""
     refilled: Refilled = field(default_factory=Refilled)
     """What the store had lost, and got back from the replica before."""
     faults: list[NotIndexed] = field(default_factory=list)
@@ -148,12 +148,13 @@ class _Rebuild:
         self._journal = settings.receive.journal_path
         self._notes = notes_folder(settings)
         self._rebuilt = Rebuilt()
+        self._gone: Mapping[str, Collection[int]] = {}
 
     def run(self, progress: Progress) -> Rebuilt:
         make_folder(self._journal)
         self._refill()
         read = read_decisions(self._keys, self._notes, self._miss)
-        purged = purged_entries(read)
+        purged, self._gone = purged_entries(read), purged_numbers(read)
         found = sorted([*self._objects(), *self._entries()])
         left = [place for place in found if place.entry_id in purged]
         places = self._latest([place for place in found if place.entry_id not in purged])
@@ -231,7 +232,8 @@ class _Rebuild:
             return
         received, facts, head, revision = self._open_object(place.object_id)
         attributes = read_attributes(head, received.transfer_syntax)
-        added = add(self._index, received, attributes, acknowledged=True)
+        others = range(1, revision)
+        added = add(self._index, received, attributes, acknowledged=True, others=others)
         if added.duplicate:
             detail = f"the same bytes as revision {added.revision} of its instance"
             self._rebuilt.faults.append(NotIndexed(place.object_id.hex(), "orphaned", detail))
@@ -248,7 +250,8 @@ class _Rebuild:
             for chunk in entry.chunks():
                 head.write(chunk)
         attributes = read_attributes(head.taken, received.transfer_syntax)
-        added = add(self._index, received, attributes, acknowledged=True)
+        others = self._gone.get(received.sop_instance_uid.strip(" \0"), ())
+        added = add(self._index, received, attributes, acknowledged=True, others=others)
         self._rebuilt.entries += not added.duplicate
         self._rebuilt.quarantined += added.quarantined is not None and not added.duplicate
 

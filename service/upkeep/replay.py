@@ -8,7 +8,7 @@ instance's revisions is served follows the setting of that time, of which the tr
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,8 @@ from service.index import Index, Policy, RevisionFacts, Unlike
 from service.index.attributes import dataset_of
 from service.receive import add
 from service.records import Received
-from service.upkeep.decisions import Decision, purged_entries, read_decisions
+from service.upkeep.decisions import Decision, purged_entries, purged_numbers, read_decisions
+from service.upkeep.examine import Examined
 from service.upkeep.ledger import Ledger
 
 _NAME: Final = "audit.sqlite"
@@ -55,17 +56,19 @@ class Replay:
         """Notes that cannot be read: what they decided is missing in what was made."""
         self.purged: frozenset[bytes] = frozenset()
         """Receptions of which nothing is left, by decision."""
+        self._gone: Mapping[str, Collection[int]] = {}
         self._read_decisions()
 
-    def take(
-        self, revision: RevisionFacts, received: Received | None, attributes: Dataset | None
-    ) -> None:
+    def take(self, revision: RevisionFacts, examined: Examined) -> None:
         """Take the next revision; one that cannot be read is taken as its row has it."""
+        received, attributes = examined.received, examined.attributes
         if received is None or attributes is None:
             received, attributes = _as_indexed(revision), self._indexed(revision)
         self._decide(received.sequence)
         serve = self._ledger.serve.get(received.entry_id, self._home.settings.duplicates.serve)
-        add(self._made.serving(serve), received, attributes, acknowledged=True)
+        gone = self._gone.get(received.sop_instance_uid.strip(" \0"), ())
+        others = gone if examined.number is None else range(1, examined.number)
+        add(self._made.serving(serve), received, attributes, acknowledged=True, others=others)
 
     def unlike(self) -> list[Unlike]:
         """Name the rows of the archive's index that are not as they follow from what was taken."""
@@ -85,7 +88,7 @@ class Replay:
         read = read_decisions(
             self._home.keys, self._home.notes, lambda note_id, _: self.missed.add(note_id)
         )
-        self.purged = purged_entries(read)
+        self.purged, self._gone = purged_entries(read), purged_numbers(read)
         self._decisions = [one for one in read if one.sequence not in self._decided]
 
     def _decide(self, before: int | None) -> None:

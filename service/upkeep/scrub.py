@@ -3,7 +3,8 @@
 The object that has waited longest comes first, so that no position has to be kept: a restart goes
 on where rows say. Every part is opened and authenticated and the row compared with the sealed
 header. Frames are not decoded: each object was decoded and compared before it was published, and
-the same bytes decode to the same dataset. :func:`service.upkeep.audit.audit` decodes too.
+the same bytes decode to the same dataset. :func:`service.upkeep.audit.audit` decodes too. The
+replica's copy has its turn with its object (:mod:`service.upkeep.copies`).
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ import structlog
 from config.schema import Scrub
 from service.errors import Fault, StoreFault, Unknown
 from service.home import Home
+from service.index import RevisionFacts
 from service.sealing.reader import ObjectReader
 from service.sequence import utc_now
 from service.upkeep.alarm import SCRUB, alarm
+from service.upkeep.copies import copies_of
 from service.upkeep.examine import Examiner
 from service.upkeep.kinds import Kind
 
@@ -45,12 +48,12 @@ class Pace:
 
     settings: Scrub
     total_bytes: int
-    """Of all objects."""
+    """Of all objects, and of their copies where these are read too."""
     is_late: bool
     """Whether an object has waited for longer than the set days already."""
 
     def rest_s(self, size: int, took_s: float) -> float:
-        """Give the seconds to rest after an object of ``size`` bytes that took ``took_s``."""
+        """Give the seconds to rest after ``size`` bytes of an object, which took ``took_s``."""
         most = self.settings.max_bytes_per_s
         pauses = [took_s / self.settings.max_share, size / most if most else 0.0]
         if not self.is_late:
@@ -65,6 +68,7 @@ class Scrubber:
         self._home = home
         self._settings = home.settings.scrub
         self._examiner = Examiner(home, pieces=_authenticated)
+        self._copies = copies_of(home)
 
     def run(self, stop: Event) -> None:
         """Work until asked to stop; ``scrub.days = 0`` has nothing done."""
@@ -114,19 +118,27 @@ class Scrubber:
         else:
             self._require_store()
             alarm(self._home, number, Kind(fault.kind), SCRUB)
-        return pace.rest_s(revision.size or 0, time.monotonic() - began)
+        size = (revision.size or 0) * (1 + self._verify_copy(revision))
+        return pace.rest_s(size, time.monotonic() - began)
+
+    def _verify_copy(self, revision: RevisionFacts) -> bool:
+        object_id = revision.servable.object_id
+        return self._copies is not None and object_id is not None and self._copies.verify(object_id)
 
     def _note(self, sound: list[int]) -> float:
         if sound:
             self._home.index.verifications.sound(sound)
             sound.clear()
+        if self._copies is not None:
+            self._copies.note()
         return time.monotonic()
 
     def _pace(self) -> Pace:
         summary = self._home.index.verifications.summary()
         oldest = utc_now() if summary.oldest is None else summary.oldest
         is_late = utc_now() - oldest > self._settings.days * _DAY_S * 1_000_000
-        return Pace(self._settings, summary.bytes, is_late)
+        copies = 1 if self._copies is None else 2
+        return Pace(self._settings, copies * summary.bytes, is_late)
 
     def _require_store(self) -> None:
         """Tell a store that is not there, as when its disk is not mounted, from lost objects."""

@@ -131,6 +131,7 @@ def _learned(fields: Fields, rows: int, columns: int, model: Model, before: I64 
     clip = fields.number() if flags & 16 else None
     row_mask = _mask(fields, rows) if flags & 32 else np.ones(rows, np.int64)
     column_mask = _mask(fields, columns) if flags & 64 else np.ones(columns, np.int64)
+    axis = fields.number() if flags & 128 else 0
     kept = int(row_mask.sum()), int(column_mask.sum())
     if limit == 0:
         samples = np.zeros(kept, np.int64)
@@ -139,8 +140,10 @@ def _learned(fields: Fields, rows: int, columns: int, model: Model, before: I64 
         if before is not None:
             before = before[row_mask == 1][:, column_mask == 1]
             reference = _reference((before - minimum) % (1 << bits), 1 << bits, step, values)
+            reference = _differences(reference, limit + 1, axis)
         coded = fields.data[fields.at :]
         samples = Samples(coded, kept, limit, clip, model, reference).decode()
+    samples = _sums(samples, limit + 1, axis)
     words = (values[samples] * step + minimum) % (1 << bits)
     words = words[np.cumsum(row_mask) - 1][:, np.cumsum(column_mask) - 1]
     return np.asarray(words if high is None else words + (high << bits))
@@ -154,6 +157,31 @@ def _reference(above: I64, modulus: int, step: int, values: I64) -> I64:
         if a < last + (modulus - last) // 2:
             samples[place] = np.flatnonzero(values <= min(a // step, values[-1]))[-1]
     return samples
+
+
+def _differences(samples: I64, modulus: int, axis: int) -> I64:
+    """Differences of rows (axis 1) or columns (2) in place of samples; 0 for neither."""
+    if axis == 0:
+        return samples
+    if axis == 2:
+        return _differences(samples.T, modulus, 1).T
+    differences = samples - np.concatenate((np.zeros_like(samples[:1]), samples[:-1]))
+    differences[0, 1:] -= samples[0, :-1]
+    return np.asarray((differences + modulus // 2) % modulus)
+
+
+def _sums(differences: I64, modulus: int, axis: int) -> I64:
+    """The samples of differences."""
+    if axis == 0:
+        return differences
+    if axis == 2:
+        return _sums(differences.T, modulus, 1).T
+    samples = differences - modulus // 2
+    for x in range(1, samples.shape[1]):
+        samples[0, x] += samples[0, x - 1]
+    for y in range(1, samples.shape[0]):
+        samples[y] += samples[y - 1]
+    return np.asarray(samples % modulus)
 
 
 def _mask(fields: Fields, count: int) -> I64:

@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from codec import Hints, decode_frame, encode_frame
-from codec.analyse import analyse
+from codec.analyse import analyse, take_plan
+from codec.differences import Differences
+from codec.fields import FieldReader
 from codec.fitting import Fitting
 from codec.splits import choose_splits
 from models import golden, registry
@@ -53,6 +55,14 @@ def test_golden_frames_have_classes_and_refer_to_the_frame_before() -> None:
     assert classes_of(frames["textures"].words) > 1
     after = frames["after"]
     assert encode_frame(after.words, registry.default(), after.hints, after.references)[0] == 3
+
+
+def test_golden_frames_are_coded_by_differences_of_rows_and_of_columns() -> None:
+    for name, axis in (("rows", Differences.ROWS), ("columns", Differences.COLUMNS)):
+        frame = golden.frames()[f"{name} that change little"]
+        stream = encode_frame(frame.words, registry.default(), frame.hints)
+        fields = FieldReader(stream[9:])
+        assert take_plan(fields, shape_of(frame.words), 16).differences == axis
 
 
 def classes_of(words: NDArray[np.uint8] | NDArray[np.uint16]) -> int:

@@ -17,8 +17,9 @@ from pydicom.data import get_testdata_file
 from models import registry
 from service.coded.container import FileKeys, unwrap, wrap
 from service.coded.content import decode_file, encode_file, unpack
+from service.coded.pictures import NoPicture
 from service.coded.report import inspect_frames, report
-from service.errors import Altered, Truncated, Undecodable, Unparsable, WrongKey, WrongSecret
+from service.errors import Altered, Truncated, Undecodable, WrongKey
 from service.keys.keyfile import KeyFile
 
 
@@ -112,7 +113,7 @@ def test_several_frames_come_back() -> None:
     ids=["colour PNG", "colour TIFF", "colour PNM", "short PGM", "text", "cut PNG"],
 )
 def test_other_files_are_refused(data: bytes) -> None:
-    with pytest.raises(Unparsable):
+    with pytest.raises(NoPicture):
         encode_file(data, registry.default())
 
 
@@ -124,7 +125,7 @@ def test_a_sealed_file_shows_what_was_done_to_it(keys: FileKeys, tmp_path: Path)
         unwrap(file[:-1], keys)
     with pytest.raises(WrongKey):
         unwrap(file, FileKeys(KeyFile.create(tmp_path / "other").keyring()))
-    with pytest.raises(WrongSecret):
+    with pytest.raises(WrongKey, match="--key-file"):
         unwrap(file, None)
     plain = encode_file(FILES["pgm-8"], registry.default()).pack()
     for damaged in (plain[:-1], plain.replace(b'"shape"', b'"shope"'), b"", plain[:3]):
@@ -169,6 +170,15 @@ def test_the_command(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["metrics"]["coding"] == "frames"
     sealed = tmp_path / "a.png.rlc"
     assert "level 0, residuals" in radiolith("inspect", sealed, "--key-file", key).stdout
-    assert radiolith("decode", sealed, "--out", back).returncode == 87
+    assert radiolith("decode", sealed, "--out", back).returncode == 84
+    assert radiolith("decode", sealed, "--key-file", key).returncode == 64, (
+        "there is a file already"
+    )
+    file.unlink()
+    assert radiolith("decode", sealed, "--key-file", key).returncode == 0
+    assert file.read_bytes() == FILES["png-16"]
+    other = sealed.rename(tmp_path / "a")
+    assert radiolith("decode", other, "--key-file", key).returncode == 64, "it tells no name"
+    sealed = other.rename(sealed)
     assert radiolith("decode", sealed, "--out", back, "--key-file", key).returncode == 0
     assert back.read_bytes() == FILES["png-16"]

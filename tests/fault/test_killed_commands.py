@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from service.demo.scratch import ScratchArchive
+from service.errors import TABLE, KeyNeeded
 from service.failpoints import Step
 from service.home import Home
 from service.processes.worker import drain, load_codec
 from tests.fault.failing import killed_at
-from tests.fault.load import digest
+from tests.fault.load import ARCHIVED_S, digest
 from tests.fault.victim import Victim
 from tests.service.made import dataset, take
 from tests.service.served import kill
@@ -26,6 +27,7 @@ Case = tuple[Step, int]
 """A step, and which arrival at it is killed."""
 
 KILLED = -9
+NEEDED = TABLE[KeyNeeded].exit_code
 _FILE: tuple[Step, ...] = ("file.written", "file.synced", "file.renamed", "file.durable")
 
 ROTATE: list[Case] = [
@@ -54,8 +56,11 @@ INIT: list[Case] = [("schema.upgraded", 1), *((step, nth) for nth in (1, 2) for 
 
 
 @pytest.fixture
-def victim(tmp_path: Path, storescu: str) -> Victim:
-    return Victim(tmp_path / "victim", storescu)
+def victim(tmp_path: Path, storescu: str) -> Iterator[Victim]:
+    victim = Victim(tmp_path / "victim", storescu)
+    yield victim
+    if victim.archive.process is not None:
+        kill(victim.archive)
 
 
 @contextmanager
@@ -89,18 +94,30 @@ def _rotate(victim: Victim, cases: Iterable[Case]) -> None:
 
 def _reencrypt(victim: Victim, cases: Iterable[Case]) -> None:
     for case in cases:
-        assert victim.archive.wait_archived(120) == 0
+        assert victim.archive.wait_archived(ARCHIVED_S) == 0
         victim.archive.run("keys", "rotate")
         with _loaded(victim):
             _kill_at(victim.archive, case, "keys", "reencrypt")
         victim.archive.run("keys", "reencrypt")
-        assert victim.archive.wait_archived(120) == 0
-        assert sum(int(str(key["objects"])) for key in _keys(victim.archive, "decrypt-only")) == 0
+        assert victim.archive.wait_archived(ARCHIVED_S) == 0
+        assert not any(held["sop_instance_uid"] for held in _retire_all(victim.archive))
+    kill(victim.archive)
+    victim.archive.start()
+    assert _retire_all(victim.archive) == [], "what has no row goes at the next start"
+
+
+def _retire_all(archive: ScratchArchive) -> list[dict[str, object]]:
+    """Retire every key but the active one; give whatever still needs one."""
+    holders: list[dict[str, object]] = []
+    for key in _keys(archive, "decrypt-only"):
+        told = archive.ask("keys", "retire", str(key["key_id"]), exits=(0, NEEDED))
+        holders += told.get("needed_by", [])
+    return holders
 
 
 def _retire(victim: Victim, cases: Iterable[Case]) -> None:
     for case in cases:
-        assert victim.archive.wait_archived(120) == 0
+        assert victim.archive.wait_archived(ARCHIVED_S) == 0
         (old,) = _keys(victim.archive, "active")
         victim.archive.run("keys", "rotate", "--reencrypt")
         with _loaded(victim):

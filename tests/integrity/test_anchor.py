@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.errors import Altered, Missing
 from service.home import Home
@@ -90,6 +91,25 @@ def test_a_missing_or_altered_anchor_is_a_fault_and_is_not_made_anew(home: Home)
     with pytest.raises(Missing):
         anchor_of(home)
     assert [one.kind for one in audit(home, {}).faults] == ["missing"]
+
+
+def test_an_anchor_that_is_away_is_no_trail_set_back(home: Home, tmp_path: Path) -> None:
+    store, keeper, kept = home.settings.store.path, Anchoring(home), keep(home, tmp_path)
+    home.index.trail.append("query", {"found": 1})
+    store.rename(store.with_name("away"))
+    with capture_logs() as logged:
+        keeper.work()
+        keeper.work()
+    assert [one["event"] for one in logged] == ["trail's anchor missing: not anchored meanwhile"]
+    assert not store.exists(), "nothing is made where a disk is not mounted"
+    store.with_name("away").rename(store)
+    with capture_logs() as logged:
+        keeper.work()
+    assert (anchor_of(home).position, logged) == (home.index.trail.head()[0], [])
+    set_back(home, kept)
+    with capture_logs() as logged:
+        keeper.work()
+    assert [one["event"] for one in logged] == ["trail set back, no more anchored"]
 
 
 def test_it_outlives_the_key_that_it_was_sealed_under(home: Home) -> None:

@@ -17,12 +17,14 @@ import pytest
 from service.encode import Codec
 from service.errors import Fault
 from service.home import Home, root_secret
+from service.index import Policy
 from service.keys import KeyStore
 from service.upkeep.audit import AuditFault, audit
 from service.upkeep.kinds import Kind
 from tests.integrity import victim as victims
-from tests.integrity.mutations import FILES, Harm, flipped
+from tests.integrity.mutations import FILES, Harm, flipped, of
 from tests.integrity.row_mutations import ROWS
+from tests.integrity.scratch import Scratch
 from tests.integrity.victim import Victim, put
 
 ALL = [*FILES, *ROWS]
@@ -36,6 +38,8 @@ def victim(tmp_path_factory: pytest.TempPathFactory, codec: Codec) -> Iterator[V
     made = victims.make(folder, codec)
     with pytest.MonkeyPatch.context() as patched, Home.open(made) as home:
         patched.setattr("service.upkeep.audit.YOUNG_S", -1)
+        scratch = Scratch(folder, Policy.of(home.settings))
+        patched.setattr("service.upkeep.replay.Index.scratch", scratch)
         yield Victim(home, folder / "early")
 
 
@@ -100,6 +104,15 @@ def test_ten_thousand_harms_are_seen_and_named(victim: Victim, codec: Codec, par
     done = attack(victim, codec, range(2500 * part, 2500 * (part + 1)))
     print(f"\n{done.total()} harms in {time.monotonic() - start:.0f} s: {dict(done)}")  # noqa: T201
     assert done.total() == 2500
+
+
+def test_a_number_counts_while_its_revision_is_in_the_journal(victim: Victim, codec: Codec) -> None:
+    for revision in victim.journalled:
+        row, number = revision.servable.revision_id, revision.number + 1
+        with victim.harmed():
+            victim.sql("UPDATE revisions SET number = ? WHERE id = ?", number, row)
+            faults = audit(victim.home, codec.predictors).faults
+        assert wrong(of(revision, Kind.ROW_MISMATCH), faults) is None
 
 
 def test_every_bit_of_the_keyring_counts(victim: Victim) -> None:

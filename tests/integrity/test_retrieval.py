@@ -126,3 +126,35 @@ def test_the_alarm_is_in_log_trail_and_status(harmed: ScratchArchive, tmp_path: 
     log = (harmed.home / "serve.log").read_text()
     assert '"event": "damaged"' in log
     assert STUDY not in log
+
+
+def test_of_a_study_that_is_partly_deleted_and_partly_gone_the_rest_comes(
+    harmed: ScratchArchive, peer_tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    deleted, lost = f"{STUDY}.9.1", f"{STUDY}.9.2"
+    harmed.run("delete", "--instance", deleted, "--reason", "another patient's", "--yes")
+    (wanted,) = harmed.ask("show", lost)
+    (path,) = (harmed.home / "objects").rglob(f"{wanted['object_id']}.dcm")
+    path.unlink()
+    port, folder = unused_port(), tmp_path / "moved"
+    harmed.run("nodes", "add", "DCMTK", "127.0.0.1", str(port), "--move-to", "*")
+    with storescp(peer_tool("storescp"), folder, port):
+        printed = call(peer_tool("movescu"), harmed, *KEYS, "-aem", "DCMTK")
+    assert counts(printed, "Completed Suboperations") == 2
+    assert counts(printed, "Failed Suboperations") == 2, "the damaged one, and the lost one"
+    assert got(folder).keys() == {f"{STUDY}.9.{number}" for number in (4, 5)}
+    told = harmed.ask("trail", "ls", "--event", "retrieve")[-1]["details"]
+    assert (told["study_uids"], told["completed"], told["failed"]) == ([STUDY], 2, 2)
+
+
+def test_of_a_study_that_is_deleted_nothing_comes_and_the_trail_names_it(
+    harmed: ScratchArchive, peer_tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    harmed.run("delete", "--study", STUDY, "--reason", "asked for", "--yes")
+    folder = tmp_path / "got"
+    folder.mkdir()
+    printed = call(peer_tool("getscu"), harmed, *KEYS, "-od", str(folder))
+    assert list(folder.iterdir()) == []
+    assert "0x0000" in printed
+    told = harmed.ask("trail", "ls", "--event", "retrieve")[-1]["details"]
+    assert (told["study_uids"], told["completed"], told["failed"]) == ([STUDY], 0, 0)

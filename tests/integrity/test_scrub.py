@@ -34,7 +34,7 @@ def filled(home: Home, codec: Codec) -> Home:
 @pytest.fixture
 def eager(filled: Home) -> Home:
     """The same archive, scrubbed without rest."""
-    hurried = Scrub(days=1e-9, max_share=1.0, max_bytes_per_s=0)
+    hurried = Scrub(days=1e-9, max_share=1.0, max_bytes_per_s=0, replica=True)
     filled.settings = filled.settings.model_copy(update={"scrub": hurried})
     return filled
 
@@ -112,14 +112,14 @@ def test_an_edited_row_is_damage_too(eager: Home) -> None:
 
 
 def test_the_pace_needs_the_set_days_and_keeps_the_share() -> None:
-    settings = Scrub(days=10.0, max_share=0.25, max_bytes_per_s=0)
+    settings = Scrub(days=10.0, max_share=0.25, max_bytes_per_s=0, replica=True)
     pace = Pace(settings, total_bytes=1_000_000, is_late=False)
     assert pace.rest_s(1000, 0.0) == pytest.approx(864.0)
     busy = Pace(settings, total_bytes=10**15, is_late=False)
     assert busy.rest_s(1000, 0.1) == pytest.approx(0.3)
     late = Pace(settings, total_bytes=1_000_000, is_late=True)
     assert late.rest_s(1000, 0.1) == pytest.approx(0.3)
-    slow = Scrub(days=10.0, max_share=1.0, max_bytes_per_s=1000)
+    slow = Scrub(days=10.0, max_share=1.0, max_bytes_per_s=1000, replica=True)
     assert Pace(slow, 10**15, is_late=True).rest_s(5000, 1.0) == pytest.approx(4.0)
 
 

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from threading import Event, Thread
@@ -120,6 +120,15 @@ def test_a_query_tells_keys_and_no_value() -> None:
     assert {element.keyword for element in sent if element.is_empty} == {"PatientName", "StudyDate"}
 
 
+def test_a_refused_user_is_a_failed_login() -> None:
+    root = message("user refused", peer="CT1", address="192.0.2.9", user="amelie", reason="wrong")
+    told = root.find("EventIdentification")
+    assert told is not None
+    assert told.attrib["EventOutcomeIndicator"] == "4"
+    assert code(root, "EventID") == "110114"
+    assert users(root) == [("amelie", "true", ""), ("CT1", "false", "")]
+
+
 def test_damage_is_a_serious_failure_and_the_unknown_is_sent_too() -> None:
     root = message("damaged", sop_instance_uid="1.2.3", kind="altered")
     told = root.find("EventIdentification")
@@ -143,7 +152,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 class Receiver:
-    """A TLS syslog receiver: reads RFC 5425 frames; may break off after some."""
+    """A TLS syslog receiver: reads RFC 5425 frames; may break off once, after some."""
 
     def __init__(self, pair: Pair, client: Authority | None = None) -> None:
         self.messages: list[bytes] = []
@@ -154,15 +163,19 @@ class Receiver:
             self._context.load_verify_locations(client.file)
             self._context.verify_mode = ssl.CERT_REQUIRED
         self.breaks_after = 0
+        self.closes = 0
+        """Connections whose end was announced (RFC 5425 4.4)."""
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         with socket.create_server(("127.0.0.1", self.port)) as listener:
             thread = Thread(target=self._accept, args=[listener], daemon=True)
             thread.start()
-            yield
-            listener.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
+            try:
+                yield
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join(60)
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -170,8 +183,11 @@ class Receiver:
                 opened, _ = listener.accept()
             except OSError:
                 return
-            with suppress(OSError), self._context.wrap_socket(opened, server_side=True) as secured:
+            with suppress(OSError), self._secured(opened) as secured:
                 self._read(secured)
+
+    def _secured(self, opened: socket.socket) -> ssl.SSLSocket:
+        return self._context.wrap_socket(opened, server_side=True, suppress_ragged_eofs=False)
 
     def _read(self, secured: ssl.SSLSocket) -> None:
         stream = secured.makefile("rb")
@@ -182,6 +198,7 @@ class Receiver:
             if number == self.breaks_after:
                 self.breaks_after = 0
                 return
+        self.closes += 1
 
     def positions(self) -> list[int]:
         """Give the trail positions that came, in order."""
@@ -203,7 +220,7 @@ def _until_space(read: Callable[[int], bytes]) -> bytes:
 
 @contextmanager
 def sending(
-    home: Home, port: int, authority: Authority, ours: Pair | None = None
+    home: Home, port: int, authority: Authority, ours: Pair | None = None, settle_s: float = 0.5
 ) -> Iterator[None]:
     """Send the archive's trail to a port, in a thread as the housekeeper does."""
     settings = Syslog(
@@ -215,7 +232,7 @@ def sending(
     )
     home.settings = home.settings.model_copy(update={"syslog": settings})
     stop = Event()
-    thread = Thread(target=Sender(home, settle_s=0.5).run, args=[stop])
+    thread = Thread(target=Sender(home, settle_s).run, args=[stop])
     thread.start()
     try:
         yield
@@ -239,25 +256,27 @@ def test_every_entry_arrives_in_order_also_over_a_restart(home: Home, authority:
     ours = authority.issue("archive")
     take(home, dataset("1.2.1", size=8), "1.2.1")
     with receiver.listening(), sending(home, receiver.port, authority, ours):
-        wait_for(lambda: sent_to(home) == home.index.trail.head()[0], 30)
+        wait_for(lambda: sent_to(home) == home.index.trail.head()[0], 60)
     take(home, dataset("1.2.2", size=8), "1.2.2")
     with receiver.listening(), sending(home, receiver.port, authority, ours):
-        wait_for(lambda: sent_to(home) == home.index.trail.head()[0], 30)
+        wait_for(lambda: sent_to(home) == home.index.trail.head()[0], 60)
     assert receiver.positions() == told_positions(home)
+    assert receiver.closes == 2
 
 
 def test_nothing_waits_for_a_receiver_that_is_gone_and_nothing_is_lost(
     home: Home, authority: Authority
 ) -> None:
     receiver = Receiver(authority.issue("receiver"))
-    with sending(home, receiver.port, authority):
+    receiver.breaks_after = 2
+    # However late the receiver reads, it breaks off before anything counts as sent.
+    with ExitStack() as listening, sending(home, receiver.port, authority, settle_s=3600):
         for number in range(5):
             take(home, dataset(f"1.2.{number}", size=8, seed=number), f"1.2.{number}")
-        assert sent_to(home) == 0
-        with receiver.listening():
-            receiver.breaks_after = 2
-            wait_for(lambda: sent_to(home) == home.index.trail.head()[0], 60)
-    assert set(receiver.positions()) == set(told_positions(home))
+        assert receiver.messages == []
+        listening.enter_context(receiver.listening())
+        wait_for(lambda: receiver.positions()[2:] == told_positions(home), 60)
+    assert (sent_to(home), receiver.closes) == (0, 1)
 
 
 def test_a_receiver_that_nobody_vouches_for_gets_nothing(

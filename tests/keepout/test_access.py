@@ -14,7 +14,7 @@ from service.access import Access, calls_from_its_place, network
 from service.certificates import is_named, normal
 from service.demo.scratch import unused_port
 from service.home import Home, init
-from service.index.trail import Entry
+from service.index import USER_REFUSED, Entry
 from tests.keepout.certificates import Authority
 from tests.keepout.conftest import Fortress
 
@@ -145,12 +145,21 @@ def test_users_prove_themselves(home: Home) -> None:
     assert not proven(CT1, 2, "nobody", b"wrong")
     said = [(entry.details["user"], entry.details["proven"]) for entry in authentications(home)]
     assert said == [("amelie", True), ("anyone", False), ("bruno", True)]
+    assert [one.details["user"] for one in entries(home, USER_REFUSED)] == [
+        "amelie", "bruno", "amelie", "", "", "bruno", "nobody",
+    ]  # fmt: skip
+    assert home.index.statistics().refused_users == 7
+    assert "horse" not in str([one.details for one in home.index.trail.entries()])
     home.index.users.remove("amelie")
     assert not proven(guarded, 2, "amelie", b"correct horse")
 
 
 def authentications(home: Home) -> list[Entry]:
-    return [one for one in home.index.trail.entries() if one.event == "user authentication"]
+    return entries(home, "user authentication")
+
+
+def entries(home: Home, event: str) -> list[Entry]:
+    return [one for one in home.index.trail.entries() if one.event == event]
 
 
 @pytest.mark.interop

@@ -14,7 +14,7 @@ from config.settings import load
 from dicom.archive import Node
 from service.demo.scratch import ScratchArchive, unused_port
 from service.home import Home, init
-from service.index import trail
+from service.index import USER_REFUSED, trail
 from service.sequence import utc_now
 from service.upkeep.doctor import examine
 from tests.keepout.certificates import Authority
@@ -182,6 +182,23 @@ def test_a_clock_that_jumped_back(examined: Examine) -> None:
             trail.append(connection, "test", {}, at=utc_now() + 3_600_000_000)
 
     assert examined(touch=enter) == {"clock-behind"}
+
+
+def test_guessed_passcodes(examined: Examine) -> None:
+    def refuse(times: int, ago_h: int) -> Callable[[Home], None]:
+        told = {"peer": "CT1", "address": "10.0.0.1", "user": "amelie", "reason": "wrong"}
+
+        def enter(home: Home) -> None:
+            with home.index._database.write() as connection:
+                for _ in range(times):
+                    at = utc_now() - ago_h * 3_600_000_000
+                    trail.append(connection, USER_REFUSED, told, at)
+
+        return enter
+
+    assert examined(touch=refuse(50, ago_h=25)) == set()
+    assert examined(touch=refuse(19, ago_h=1)) == set()
+    assert examined(touch=refuse(1, ago_h=0)) == {"passcodes-guessed"}
 
 
 def test_nodes_are_called_when_asked(tmp_path: Path, served: ScratchArchive) -> None:

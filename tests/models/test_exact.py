@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +17,11 @@ from codec import decode_frame, encode_frame
 from codec.features import feature_count
 from codec.lattice import PREDICTED
 from models import dot, golden, registry
-from models.exact import FloatNetwork, InexactModelError, IntegerNetwork, LayerWeights
+from models.exact import InexactModelError, IntegerNetwork, LayerWeights
+from models.floats import FloatNetwork
 from models.network import Arithmetic, Model, NetworkPredictor
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ARITHMETICS: dict[str, Arithmetic] = {
     "float32": FloatNetwork,
@@ -117,6 +123,19 @@ def test_the_largest_products_do_not_saturate(kind: int) -> None:
     columns[::2, 2] = -127
     exact = weights.astype(np.int64) @ columns + layer.bias[:, None]
     assert np.array_equal(network.outputs(columns), (exact + 1) >> 1)
+
+
+@pytest.mark.skipif(not dot.available(), reason="this processor needs the float network")
+def test_the_codec_runs_without_torch() -> None:
+    code = """
+import sys
+from models import registry
+registry.self_test()
+assert registry.all_models()
+sys.exit("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_models_survive_storing(stored: bytes) -> None:

@@ -23,6 +23,26 @@ if sys.argv[1:]:
 import codec
 """
 
+CALLEE = """
+from numba import njit
+
+@njit
+def number():
+    return {number}
+"""
+
+CALLER = """
+from numba import njit
+from loops.callee import number
+
+@njit(cache=True)
+def call():
+    return number()
+
+def tell():
+    print(call(), sum(call.stats.cache_hits.values()), sum(call.stats.cache_misses.values()))
+"""
+
 LOADED = """
 import sys
 import numpy as np
@@ -111,6 +131,19 @@ def test_a_folder_that_is_named_is_kept(
     done = run(IMPORT, str(tmp_path), **read_only, **{VARIABLE: named})
     assert done.returncode == 0, done.stderr
     assert list(Path(named).glob("codec_*"))
+
+
+def test_machine_code_is_stale_once_what_is_compiled_into_it_changes(tmp_path: Path) -> None:
+    package = tmp_path / "loops"
+    package.mkdir()
+    (package / "__init__.py").write_text("import codec\n")
+    (package / "caller.py").write_text(CALLER)
+    told = []
+    for number in (1, 1, 2):
+        (package / "callee.py").write_text(CALLEE.format(number=number))
+        path = os.pathsep.join((str(tmp_path), str(ROOT)))
+        told.append(run("from loops import caller; caller.tell()", PYTHONPATH=path).stdout.split())
+    assert told == [["1", "0", "1"], ["1", "1", "0"], ["2", "0", "1"]]
 
 
 def test_once_a_worker_has_loaded_the_codec_nothing_is_compiled() -> None:

@@ -69,6 +69,26 @@ def test_what_is_under_the_key_is_lost_and_all_else_stays(home: Home, codec: Cod
     assert audit(home, codec.predictors).faults == []
 
 
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_a_later_revision_keeps_its_number_also_when_the_index_is_made_anew(
+    folder: Path, codec: Codec, is_archived: bool
+) -> None:
+    with Home.open(folder) as home:
+        for seed in range(2):
+            take(home, dataset(size=8, seed=seed))
+            drain(home, codec)
+            rotate(home)
+        take(home, dataset(size=8, seed=2))
+        if is_archived:
+            drain(home, codec)
+        erase(home, home.keys.keyring.keys[1].key_id.hex(), ADMIN)
+        assert audit(home, codec.predictors).faults == []
+    rebuild_index(folder)
+    with Home.open(folder) as home:
+        assert [one.number for one in home.index.revisions.all()] == [1, 3]
+        assert audit(home, codec.predictors).faults == []
+
+
 def _is_under(home: Home, object_id: bytes, key: str) -> bool:
     facts = home.index.revisions.by_object(object_id)
     return facts.key_id is not None and facts.key_id.hex() == key

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from service.demo.peer import Peer, PeerFault, Received, destination
-from service.demo.scratch import ScratchArchive, unused_port
+from service.demo.scratch import LOG, ScratchArchive, command, unused_port
 from tests.service.served import children, gone, is_worker, mapped, sample, supervisor
 from tests.waiting import wait_for
 
@@ -59,7 +60,7 @@ def test_strangers_are_refused_until_they_are_nodes(served: ScratchArchive, tmp_
 @pytest.mark.usefixtures("peer")
 def test_receivers_hold_neither_torch_nor_the_codec(served: ScratchArchive) -> None:
     processes = children(supervisor(served).pid)
-    wait_for(lambda: any("libtorch" in mapped(pid) for pid in processes if is_worker(pid)), 60)
+    wait_for(lambda: any("llvmlite" in mapped(pid) for pid in processes if is_worker(pid)), 60)
     others = [pid for pid in processes if not is_worker(pid)]
     assert len(others) == 3, "two receivers and the housekeeper"
     for pid in [*others, supervisor(served).pid]:
@@ -103,3 +104,33 @@ def test_sigterm_ends_it_in_order_and_a_restart_goes_on(
     served.start()
     item = sample(tmp_path, 70)
     assert peer.send([item]) == [0]
+
+
+def test_a_worker_that_is_still_starting_ends_at_once(tmp_path: Path) -> None:
+    archive = ScratchArchive(tmp_path / "home")
+    archive.home.mkdir()
+    archive.run("init")
+    (archive.home / "radiolith.toml").write_text("[service]\nshutdown_grace_s = 0.9\n")
+    archive.start()  # a worker takes seconds to load and test the models
+    archive.stop()
+
+
+@pytest.mark.slow
+def test_sigterm_at_any_moment_of_the_start_ends_it_well(tmp_path: Path) -> None:
+    archive = ScratchArchive(tmp_path / "home")
+    archive.home.mkdir()
+    archive.run("init")
+    codes = [_ended(archive, tenths / 10) for tenths in range(0, 50, 2)]
+    assert codes.count(0) > 10
+    assert set(codes) <= {0, -signal.SIGTERM}, "the latter before anything was started"
+    assert not list(archive.home.rglob("*.part"))
+
+
+def _ended(archive: ScratchArchive, after_s: float) -> int:
+    """Give how a service ends that gets SIGTERM so long after it was started."""
+    serve = [*command(), "serve", "--port", "0"]
+    with (archive.home / LOG).open("a") as log:
+        process = subprocess.Popen(serve, env=archive.environment(), stdout=log, stderr=log)
+    time.sleep(after_s)
+    process.terminate()
+    return process.wait(60)

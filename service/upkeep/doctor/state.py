@@ -1,4 +1,4 @@
-"""The state's part: the clock, keys that have served long enough, instances that are stuck."""
+"""The state's part: the clock, worn keys, instances that are stuck, passcodes that are guessed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _TOLERATED_US: Final = 60_000_000
 """How far the clock may be behind the trail: processes of one machine differ by nothing, those that
 shared a disk by seconds where they follow a time server at all."""
 
+_DAY_US: Final = 86_400_000_000
+_GUESSES: Final = 20
+"""Refusals of users of one peer within a day that no slip of a finger explains."""
+
 
 def faults(home: Home) -> Iterator[Finding]:
     """Name what is wrong by now."""
@@ -24,6 +28,7 @@ def faults(home: Home) -> Iterator[Finding]:
     if quarantined:
         detail = f"{quarantined} revisions wait for a decision, and are not served until then"
         yield Finding("quarantine", detail, "radiolith quarantine ls")
+    yield from _guesses(home)
 
 
 def _clock(home: Home) -> Iterator[Finding]:
@@ -34,6 +39,15 @@ def _clock(home: Home) -> Iterator[Finding]:
             detail = f"the clock is behind the trail, whose newest entry is of {newest:%F %T} UTC"
             yield Finding("clock-behind", detail, "set the clock, and let it follow a time server")
             return
+
+
+def _guesses(home: Home) -> Iterator[Finding]:
+    refused = home.index.trail.refused_users(utc_now() - _DAY_US)
+    for (peer, address), count in refused.most_common():
+        if count >= _GUESSES:
+            whose = f"{peer} at {address} was refused {count} times within a day for its user"
+            detail = f"{whose}: somebody guesses passcodes, or a device has an old one"
+            yield Finding("passcodes-guessed", detail, "radiolith trail ls --event 'user refused'")
 
 
 def _keys(home: Home) -> Iterator[Finding]:

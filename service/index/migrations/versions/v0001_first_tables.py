@@ -128,6 +128,14 @@ def _trail() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("position", name="pk_trail"),
     )
+    refused = sa.text("event = 'user refused'")
+    op.create_index(
+        "ix_trail_refused",
+        "trail",
+        ["entered_at"],
+        sqlite_where=refused,
+        postgresql_where=refused,
+    )
 
 
 def _trail_head() -> None:
@@ -302,6 +310,7 @@ def _objects() -> None:
         sa.Column("coding", sa.String(), nullable=False),
         sa.Column("sealed_at", sa.BigInteger(), nullable=False),
         sa.Column("replicated_at", sa.BigInteger(), nullable=True),
+        sa.Column("replica_damage", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["revision_id"], ["revisions.id"], name="fk_objects_revision_id"),
         sa.PrimaryKeyConstraint("id", name="pk_objects"),
         sa.UniqueConstraint("object_id", name="uq_objects_object_id"),
@@ -316,6 +325,15 @@ def _objects() -> None:
         unique=False,
         sqlite_where=unreplicated,
         postgresql_where=unreplicated,
+    )
+    damaged = sa.text("replica_damage IS NOT NULL")
+    op.create_index(
+        "ix_objects_replica_damage",
+        "objects",
+        ["id"],
+        unique=False,
+        sqlite_where=damaged,
+        postgresql_where=damaged,
     )
 
 

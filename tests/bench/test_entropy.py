@@ -1,0 +1,19 @@
+"""The distance of the Huffman codes from entropy: never below it, and near it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from pydicom.data import get_testdata_file
+
+from service.bench.entropy import distances
+
+
+def test_codes_take_a_little_more_than_entropy(tmp_path: Path) -> None:
+    for name in ("CT_small.dcm", "MR_small.dcm"):
+        shutil.copy(str(get_testdata_file(name)), tmp_path)
+    found = distances(tmp_path)
+    assert [distance.modality for distance in found] == ["CT", "MR"]
+    for distance in found:
+        assert distance.entropy < distance.coded < 1.2 * distance.entropy
