@@ -14,6 +14,7 @@ from codec.errors import (
 from codec.frame import decode_frame, encode_frame, refers_to_the_frame_before
 from codec.general import decode_general, encode_general
 from codec.predictor import Predictor
+from codec.referring import Referring
 
 __all__ = [
     "ChecksumError",
@@ -22,6 +23,7 @@ __all__ = [
     "Hints",
     "MissingReferenceError",
     "Predictor",
+    "Referring",
     "StreamError",
     "UnknownMethodError",
     "UnknownPredictorError",

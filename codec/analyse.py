@@ -12,8 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Ints, Longs
 from codec.differences import Differences, differences, sums
 from codec.errors import StreamError
 from codec.fields import FieldReader, put_block, put_number
@@ -97,9 +99,9 @@ def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
     transposed, columns = _without_repeats(stored.T)
     stored = np.ascontiguousarray(transposed.T)
     minimum = int(stored.min())
-    values, counts = _histogram(stored - minimum)
-    step = int(np.gcd.reduce(values)) or 1
     samples = stored - minimum
+    values, counts = _histogram(samples)
+    step = int(np.gcd.reduce(values)) or 1
     if step > 1:
         samples //= step
     values = values // step
@@ -156,9 +158,20 @@ def _is_narrower_signed(stored: NDArray[np.int32], bits: int) -> bool:
 
 def _histogram(values: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The values that occur, ascending, and how often."""
-    counts = np.bincount(values.reshape(-1))
+    counts = _counts(values, int(values.max()) + 1)
     occurring = np.flatnonzero(counts)
     return occurring, counts[occurring]
+
+
+@njit(cache=True)
+def _counts(values: Ints, size: int) -> Longs:
+    """As np.bincount, which would make 64-bit integers of the values first."""
+    counts = np.zeros((2, size), np.int64)
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            counts[x & 1, values[y, x]] += 1
+    total: Longs = counts[0] + counts[1]
+    return total
 
 
 def _is_worth_mapping(values: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:
@@ -304,11 +317,16 @@ def restore(plan: Plan, samples: NDArray[np.int32], dtype: np.dtype[np.generic])
     """The words of a frame: the inverse of :func:`analyse`."""
     samples = sums(samples, plan.span.limit, plan.differences)
     values = samples if plan.values is None else plan.values[samples]
-    words = (values.astype(np.int64) * plan.step + plan.minimum) & ((1 << plan.bits) - 1)
+    mask = (1 << plan.bits) - 1
+    words = values.astype(np.uint32)
+    if plan.step > 1:
+        words *= np.uint32(plan.step)
+    words += np.uint32(plan.minimum & mask)
+    words &= np.uint32(mask)
     if plan.columns is not None:
         words = words[:, np.cumsum(plan.columns) - 1]
     if plan.rows is not None:
         words = words[np.cumsum(plan.rows) - 1]
     if plan.high is not None:
-        words |= plan.high.astype(np.int64) << plan.bits
+        words |= plan.high.astype(np.uint32) << np.uint32(plan.bits)
     return words.astype(dtype)

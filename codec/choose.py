@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Longs, Whole
 from codec.contexts import CONTEXTS
-from codec.huffman import code_lengths
+from codec.huffman import SYMBOLS, code_lengths
 from codec.predictor import Tables
-from codec.tables import DEFAULT, NUMBER_BITS, OTHER, OWN, Choice, own_table_bits
+from codec.tables import COUNT_BITS, DEFAULT, NUMBER_BITS, OTHER, OWN, Choice, own_table_bits
 from codec.tokens import GROUPINGS
 
 _IMPOSSIBLE = 1 << 28
@@ -22,10 +24,13 @@ to 300 bits to send."""
 _DEFAULT_BITS, _OTHER_BITS, _OWN_BITS = 1, 2 + NUMBER_BITS, 2 + NUMBER_BITS
 """What telling each kind takes where any context departs from the set."""
 
-
 _IMPOSSIBLE_BITS = 1 << 50
 
+Known = tuple[Bytes, Bytes]
+"""The predictor's tables in compiled code: groupings and lengths."""
 
+
+@lru_cache(maxsize=4)
 def offered_groupings(tables: Tables) -> NDArray[np.bool_]:
     """Which groupings the model's own tables use for each context, (CONTEXTS, GROUPINGS).
 
@@ -80,98 +85,141 @@ def _departing(
     number: int,
 ) -> tuple[Choice, int]:
     """The best choice context by context, and what it takes together with its tables."""
-    kinds, numbers, groupings, lengths, bits, sent = [], [], [], [], 0, 0
-    for context in range(CONTEXTS):
-        table = number * CONTEXTS + context
-        kind, told = DEFAULT, _DEFAULT_BITS
-        other = int(costs[context].argmin())
-        if costs[context, other] + _OTHER_BITS < costs[context, table] + told:
-            kind, table, told = OTHER, other, _OTHER_BITS
-        grouping, code, coded = (
-            tables.groupings[table],
-            tables.lengths[table],
-            costs[context, table],
-        )
-        own = _own_table(counts[context], raw_totals[context], tables, table, int(coded) + told)
-        if own is not None:
-            kind = OWN
-            grouping, code, table, coded = own
-            told = _OWN_BITS + own_table_bits(code, tables.lengths[table])
-        kinds.append(kind)
-        numbers.append(table)
-        groupings.append(grouping)
-        lengths.append(code)
-        bits += int(coded)
-        sent += told
-    choice = Choice(
-        number, kinds, numbers, np.array(groupings, np.uint8), np.array(lengths, np.uint8), bits
-    )
+    kinds, numbers = np.zeros(CONTEXTS, np.int64), np.empty(CONTEXTS, np.int64)
+    groupings, lengths = np.empty(CONTEXTS, np.uint8), np.empty((CONTEXTS, SYMBOLS), np.uint8)
+    chosen = (kinds, numbers, groupings, lengths)
+    known = (tables.groupings, tables.lengths)
+    bits, sent = _choose_each(counts, raw_totals, known, costs, number * CONTEXTS, chosen)
+    choice = Choice(number, kinds.tolist(), numbers.tolist(), groupings, lengths, bits)
     return choice, bits + sent
+
+
+@njit(cache=True)
+def _choose_each(
+    counts: Longs,
+    raw_totals: Longs,
+    known: Known,
+    costs: Longs,
+    first: int,
+    chosen: tuple[Longs, Longs, Bytes, Bytes],
+) -> tuple[int, int]:
+    """Choose each context's table; what the symbols and the tables take.
+
+    Fills in of the chosen tables the kinds, the numbers, the groupings and the lengths. The
+    defaults' numbers start at ``first``.
+    """
+    kinds, numbers, groupings, lengths = chosen
+    bits, sent = 0, 0
+    for context in range(len(counts)):
+        table: Whole = first + context
+        told: Whole = _DEFAULT_BITS
+        kinds[context] = DEFAULT
+        other = costs[context].argmin()
+        if costs[context, other] + _OTHER_BITS < costs[context, table] + told:
+            kinds[context], table, told = OTHER, other, _OTHER_BITS
+        coded = costs[context, table]
+        groupings[context], lengths[context] = known[0][table], known[1][table]
+        own = lengths[context]
+        found, grouping, reference, own_coded, own_told = _own_table(
+            counts[context], raw_totals[context], known, table, coded + told, own
+        )
+        if found:
+            kinds[context], table, groupings[context] = OWN, reference, grouping
+            coded, told = own_coded, own_told
+        numbers[context] = table
+        bits += coded
+        sent += told
+    return bits, sent
 
 
 def table_costs(
     counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tables
 ) -> NDArray[np.int64]:
     """Bits of each context under each table, (CONTEXTS, tables)."""
-    costs = np.full((CONTEXTS, len(tables.lengths)), _IMPOSSIBLE, np.int64)
-    lengths = np.where(tables.lengths == 0, _IMPOSSIBLE, tables.lengths.astype(np.int64))
-    for grouping in range(GROUPINGS):
-        which = np.flatnonzero(tables.groupings == grouping)
-        columns = np.ascontiguousarray(lengths[which].T)
-        costs[:, which] = raw_totals[:, grouping, None]
-        costs[:, which] += _coded_bits(counts[:, grouping], columns)
+    costs = np.empty((CONTEXTS, len(tables.lengths)), np.int64)
+    for grouping, (numbers, columns) in enumerate(_columns(tables)):
+        _add_costs(counts[:, grouping], raw_totals[:, grouping], numbers, columns, costs)
     return costs
 
 
+@lru_cache(maxsize=4)
+def _columns(tables: Tables) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Of each grouping the tables' numbers and their lengths, (256, tables)."""
+    lengths = np.where(tables.lengths == 0, _IMPOSSIBLE, tables.lengths.astype(np.int64))
+    numbers = [np.flatnonzero(tables.groupings == grouping) for grouping in range(GROUPINGS)]
+    return [(which, np.ascontiguousarray(lengths[which].T)) for which in numbers]
+
+
 @njit(cache=True)
-def _coded_bits(counts: Longs, columns: Longs) -> Longs:
-    """Bits of each context's tokens under each of some tables, given as (256, tables) lengths."""
-    bits = np.zeros((counts.shape[0], columns.shape[1]), np.int64)
-    for context in range(counts.shape[0]):
+def _add_costs(
+    counts: Longs, raw_totals: Longs, numbers: Longs, columns: Longs, costs: Longs
+) -> None:
+    """Fill in what each context takes under some tables, given as (256, tables) lengths."""
+    bits = np.empty(len(numbers), np.int64)
+    for context in range(len(counts)):
+        bits[:] = raw_totals[context]
         for token in range(counts.shape[1]):
             count = counts[context, token]
             if count:
-                for table in range(columns.shape[1]):
-                    bits[context, table] += count * columns[token, table]
+                for table in range(len(bits)):
+                    bits[table] += count * columns[token, table]
+        for table in range(len(bits)):
+            costs[context, numbers[table]] = bits[table]
+
+
+@njit(cache=True)
+def _own_table(
+    counts: Longs, raw_totals: Longs, known: Known, number: Whole, to_beat: Whole, lengths: Bytes
+) -> tuple[bool, Whole, Whole, Whole, Whole]:
+    """A table of its own for a context, if it takes less than ``to_beat`` bits.
+
+    Returns:
+        Whether there is one, its grouping, the table it is told against, what the symbols take and
+        what it takes itself; ``lengths`` are then its own.
+    """
+    best: tuple[bool, Whole, Whole, Whole, Whole] = (False, 0, 0, 0, 0)
+    if to_beat < _OWN_MINIMUM_BITS:
+        return best
+    for grouping in range(GROUPINGS):
+        least = raw_totals[grouping] + _entropy_bits(counts[grouping]) + _OWN_BITS + COUNT_BITS
+        if least >= to_beat:
+            continue
+        own = code_lengths(counts[grouping])
+        coded = raw_totals[grouping]
+        for token in range(len(own)):
+            coded += counts[grouping, token] * own[token]
+        if coded >= to_beat:
+            continue
+        reference = number if known[0][number] == grouping else _nearest(known, grouping, own)
+        told = _OWN_BITS + own_table_bits(own, known[1][reference])
+        if coded + told < to_beat:
+            to_beat = coded + told
+            best = (True, grouping, reference, coded, told)
+            lengths[:] = own
+    return best
+
+
+@njit(cache=True)
+def _entropy_bits(counts: Longs) -> float:
+    """What no code takes less than for all tokens: far quicker to tell than the best code."""
+    total, bits = counts.sum(), 0.0
+    for count in counts:
+        if count:
+            bits += count * np.log2(total / count)
     return bits
 
 
 @njit(cache=True)
-def _nearest(tables: Bytes, numbers: Longs, lengths: Bytes) -> Whole:
-    """The one of some tables whose lengths differ least where a code is in use."""
-    best, least = numbers[0], np.int64(1 << 30)
-    for number in numbers:
+def _nearest(known: Known, grouping: int, lengths: Bytes) -> Whole:
+    """The table of a grouping whose lengths differ least where a code is in use."""
+    best, least = 0, np.int64(1 << 30)
+    for number in range(len(known[0])):
+        if known[0][number] != grouping:
+            continue
         distance = np.int64(0)
         for token in range(len(lengths)):
             if lengths[token]:
-                distance += abs(np.int64(tables[number, token]) - np.int64(lengths[token]))
+                distance += abs(np.int64(known[1][number, token]) - np.int64(lengths[token]))
         if distance < least:
             best, least = number, distance
-    return np.int64(best)
-
-
-def _own_table(
-    counts: NDArray[np.int64],
-    raw_totals: NDArray[np.int64],
-    tables: Tables,
-    number: int,
-    to_beat: int,
-) -> tuple[int, NDArray[np.uint8], int, int] | None:
-    """Grouping, lengths, reference table and coded bits of a table that beats ``to_beat`` bits."""
-    if to_beat < _OWN_MINIMUM_BITS:
-        return None
-    best = None
-    for grouping in range(GROUPINGS):
-        same = np.flatnonzero(tables.groupings == grouping)
-        if not len(same):
-            continue
-        lengths = code_lengths(counts[grouping])
-        coded = int(counts[grouping] @ lengths.astype(np.int64)) + int(raw_totals[grouping])
-        if coded >= to_beat:
-            continue
-        reference = number if number in same else int(_nearest(tables.lengths, same, lengths))
-        total = coded + _OWN_BITS + own_table_bits(lengths, tables.lengths[reference])
-        if total < to_beat:
-            to_beat = total
-            best = (grouping, lengths, reference, coded)
     return best

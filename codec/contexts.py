@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Flags, Ints, Longs, Octets
 
@@ -36,22 +35,24 @@ SMALLEST_LOG_SCALE = 8
 
 
 @njit(cache=True)
-def fold(samples: Ints, means: Ints, limit: int, order: Ints, symbols: Ints) -> None:
-    """Symbols (int32, non-negative) of samples in some order, given predictions in sixteenths.
+def fold(samples: Ints, means: Ints, limit: int) -> Ints:
+    """Symbols (int32, non-negative) of samples, given predictions in sixteenths.
 
     The residual is turned so that the prediction's fraction points to positive residuals, then
     interleaved 0, 1, -1, 2, -2, ...; beyond the nearer end of [0, limit] only one sign is left and
     magnitudes follow on.
     """
-    for n in range(len(symbols)):
-        mean = means[order[n]]
-        whole = (mean + 8) >> 4
-        residual = samples[order[n]] - whole
-        room = min(whole, limit - whole)
-        magnitude = abs(residual)
-        turned = -residual if mean < whole << 4 else residual
-        near = 2 * turned - 1 if turned > 0 else -2 * turned
-        symbols[n] = near if magnitude <= room else room + magnitude
+    symbols, last = np.empty(len(samples), np.int32), np.int32(limit)
+    for i in range(len(symbols)):
+        whole = np.int32(np.int32(means[i] + np.int32(8)) >> np.int32(4))
+        residual = np.int32(samples[i] - whole)
+        room = min(whole, np.int32(last - whole))
+        magnitude = np.int32(abs(residual))
+        below = means[i] < np.int32(whole << np.int32(4))
+        positive = np.int32((residual != 0) & ((residual > 0) != below))
+        near = np.int32(np.int32(magnitude << np.int32(1)) - positive)
+        symbols[i] = near if magnitude <= room else np.int32(room + magnitude)
+    return symbols
 
 
 @njit(cache=True)
@@ -100,10 +101,17 @@ def scale_contexts(means: Ints, steps: Octets, correction: int, left: Flags) -> 
 
 
 @njit(cache=True)
-def clip_surprises(clipped: Flags, contexts: Bytes, order: Ints, symbols: Ints) -> None:
-    """Symbols, in some order, of which samples equal the clip value: 0 as their context says."""
-    for n in range(len(symbols)):
-        symbols[n] = clipped[order[n]] != (contexts[order[n]] >= CLIP_MAJORITY)
+def clip_surprises(samples: Ints, clip: int, contexts: Bytes) -> tuple[Ints, Flags]:
+    """Symbols of which samples equal the clip value, and which are left to code after them.
+
+    A symbol is 0 where it is as its context says.
+    """
+    symbols, left = np.empty(len(samples), np.int32), np.empty(len(samples), np.bool_)
+    for i in range(len(samples)):
+        clipped = samples[i] == clip
+        symbols[i] = clipped != (contexts[i] >= CLIP_MAJORITY)
+        left[i] = (not clipped) | (contexts[i] == LEFT_OUT)
+    return symbols, left
 
 
 @njit(cache=True)
@@ -114,25 +122,40 @@ def clip_settled(symbols: Ints, contexts: Bytes, order: Ints, left: Flags) -> No
 
 
 @njit(cache=True)
-def order_by_context(contexts: Bytes, starts: Longs) -> Ints:
-    """Indices (int32) that sort samples by context, stably; fills each context's start.
-
-    Those LEFT_OUT come last, after the last start.
-    """
-    following = np.zeros(LEFT_OUT + 2, np.int64)
+def _starts(contexts: Bytes) -> Longs:
+    """Where each context starts among samples sorted by context, and where the last one ends."""
+    starts = np.zeros(LEFT_OUT + 2, np.int64)
     for context in contexts:
-        following[context + 1] += 1
-    for c in range(LEFT_OUT + 1):
-        following[c + 1] += following[c]
-    starts[:] = following[: len(starts)]
-    order = np.empty(len(contexts), np.int32)
+        starts[context + 1] += 1
+    for c in range(CONTEXTS):
+        starts[c + 1] += starts[c]
+    return starts[: CONTEXTS + 1]
+
+
+@njit(cache=True)
+def context_order(contexts: Bytes) -> tuple[Ints, Longs]:
+    """Indices that sort samples by context, stably, and where each context starts (CONTEXTS + 1).
+
+    Those LEFT_OUT are not among them.
+    """
+    starts = _starts(contexts)
+    order, following = np.empty(starts[-1], np.int32), starts.copy()
     for i in range(len(contexts)):
-        order[following[contexts[i]]] = i
-        following[contexts[i]] += 1
-    return order[: starts[-1]]
+        context = contexts[i]
+        if context != LEFT_OUT:
+            order[following[context]] = i
+            following[context] += 1
+    return order, starts
 
 
-def context_order(contexts: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Order of samples by context, and where each context starts in it (CONTEXTS + 1)."""
-    starts = np.empty(CONTEXTS + 1, np.int64)
-    return order_by_context(contexts, starts), starts
+@njit(cache=True)
+def sorted_by_context(symbols: Ints, contexts: Bytes) -> tuple[Ints, Longs]:
+    """Symbols in that order, and where each context starts."""
+    starts = _starts(contexts)
+    ordered, following = np.empty(starts[-1], np.int32), starts.copy()
+    for i in range(len(contexts)):
+        context = contexts[i]
+        if context != LEFT_OUT:
+            ordered[following[context]] = symbols[i]
+            following[context] += 1
+    return ordered, starts

@@ -101,20 +101,22 @@ def _extract(
 ) -> None:
     activity = np.empty(_CHUNK, np.int32)
     real = np.empty(_CHUNK, np.float64)
+    halves, starts = np.empty(_CHUNK, np.int32), np.empty(_CHUNK, np.int32)
     n = len(offsets)
     for start in range(0, len(predicted), _CHUNK):
         stop = min(start + _CHUNK, len(predicted))
         centre, exponent = predicted[start:stop], exponents[start:stop]
         _activity(values, errors, offsets + start, centre, activity)
         _exponent(activity, real, exponent)
+        _rounding(centre, exponent, halves, starts)
         for k in range(n):
             near = values[offsets[k] + start : offsets[k] + stop]
-            _normalised(near, centre, exponent, features[k, start:stop])
+            _normalised(near, starts, exponent, features[k, start:stop])
             error = errors[offsets[k] + start : offsets[k] + stop]
-            _magnitudes(error, exponent, features[n + k, start:stop])
+            _magnitudes(error, halves, exponent, features[n + k, start:stop])
         for k in range(SIGNED):
             error = errors[offsets[k] + start : offsets[k] + stop]
-            _signed(error, exponent, features[2 * n + k, start:stop])
+            _normalised(error, halves, exponent, features[2 * n + k, start:stop])
         summary = features[2 * n + SIGNED :, start:stop]
         _summary(level_error, activity, exponent, summary)
         _signed_sixteenths(centre, exponent, summary[4])
@@ -145,15 +147,21 @@ def _exponent(activity: Ints, real: Reals, exponent: Ints) -> None:
 
 
 @njit(cache=True, inline="always")
-def _scaled(sixteenths: Whole, exponent: Whole) -> Whole:
-    """A difference in normalised units, clipped to eight bits; |sixteenths| < 2**22.
+def _shifted(value: Whole, exponent: Whole) -> Whole:
+    """4096ths in normalised units, clipped to eight bits.
 
     The casts and the mask tell LLVM that 32 bits are enough: it vectorises these loops.
     """
     shift = np.int32(exponent & np.int32(31))
-    half = np.int32(np.int32(np.int32(1) << shift) >> np.int32(1))
-    scaled = np.int32(np.int32(np.int32(sixteenths << np.int32(8)) + half) >> shift)
+    scaled = np.int32(value >> shift)
     return np.int8(min(max(scaled, np.int32(-TOP)), np.int32(TOP)))
+
+
+@njit(cache=True, inline="always")
+def _scaled(sixteenths: Whole, exponent: Whole) -> Whole:
+    """A difference in normalised units, clipped to eight bits; |sixteenths| < 2**22."""
+    half = np.int32(np.int32(np.int32(1) << np.int32(exponent & np.int32(31))) >> np.int32(1))
+    return _shifted(np.int32(np.int32(sixteenths << np.int32(8)) + half), exponent)
 
 
 @njit(cache=True, inline="always")
@@ -162,21 +170,26 @@ def _clamped(value: Whole) -> Whole:
 
 
 @njit(cache=True)
-def _normalised(near: Ints, centre: Ints, exponent: Ints, out: Octets) -> None:
+def _rounding(centre: Ints, exponent: Ints, halves: Ints, starts: Ints) -> None:
+    """Of each position what makes its shift round, and that less the prediction, in 4096ths."""
     for i in range(len(exponent)):
-        out[i] = _scaled(np.int32((near[i] << 4) - centre[i]), exponent[i])
+        shift = np.int32(exponent[i] & np.int32(31))
+        half = np.int32(np.int32(np.int32(1) << shift) >> np.int32(1))
+        halves[i] = half
+        starts[i] = np.int32(half - np.int32(centre[i] << np.int32(8)))
 
 
 @njit(cache=True)
-def _magnitudes(error: Ints, exponent: Ints, out: Octets) -> None:
+def _normalised(near: Ints, starts: Ints, exponent: Ints, out: Octets) -> None:
     for i in range(len(exponent)):
-        out[i] = _scaled(np.int32(abs(error[i])) << 4, exponent[i])
+        out[i] = _shifted(np.int32(np.int32(near[i] << np.int32(12)) + starts[i]), exponent[i])
 
 
 @njit(cache=True)
-def _signed(error: Ints, exponent: Ints, out: Octets) -> None:
+def _magnitudes(error: Ints, halves: Ints, exponent: Ints, out: Octets) -> None:
     for i in range(len(exponent)):
-        out[i] = _scaled(error[i] << 4, exponent[i])
+        magnitude = np.int32(np.int32(abs(error[i])) << np.int32(12))
+        out[i] = _shifted(np.int32(magnitude + halves[i]), exponent[i])
 
 
 @njit(cache=True)

@@ -37,6 +37,7 @@ from codec.lattice import MIN_SIDE
 from codec.learned import decode_samples, encode_samples
 from codec.predictor import Predictor
 from codec.references import reference_samples
+from codec.referring import Referring
 
 STORED, GENERAL, LEARNED, REFERENCED = 0, 1, 2, 3
 NAME_BYTES = 4
@@ -56,6 +57,7 @@ def encode_frame(
     predictor: Predictor,
     hints: Hints | None = None,
     references: Sequence[Words] = (),
+    referring: Referring | None = None,
 ) -> bytes:
     """Code one grayscale frame; the stream is at most ``words.nbytes + 1`` long.
 
@@ -65,6 +67,8 @@ def encode_frame(
         hints: what the dataset says of the frame.
         references: earlier frames of the same object that the decoder will know, the one before
             last. That one is used where it has the frame's shape and type and helps.
+        referring: what the object's frames told so far of whether it helps; without it the frame
+            is coded both ways.
 
     Raises:
         FrameError: words are not two-dimensional or not of a word type that this codec knows.
@@ -73,7 +77,9 @@ def encode_frame(
     candidates = [bytes([STORED]) + _as_bytes(words)]
     if words.size:
         reference = _before(references, words.shape, words.dtype)
-        candidates += _encode_learned(words, predictor, hints or Hints(), reference)
+        candidates += _encode_learned(
+            words, predictor, hints or Hints(), reference, referring or Referring()
+        )
         candidates += _encode_general(words, min(len(c) for c in candidates))
     return min(candidates, key=len)
 
@@ -147,24 +153,34 @@ def _before(
 
 
 def _encode_learned(
-    words: Words, predictor: Predictor, hints: Hints, reference: Words | None
+    words: Words,
+    predictor: Predictor,
+    hints: Hints,
+    reference: Words | None,
+    referring: Referring,
 ) -> list[bytes]:
-    """The learned streams: the plain one, by differences, referring to the frame before."""
+    """The learned streams worth comparing: alone, with the frame before, by differences."""
     plan, samples = analyse(words, hints)
     name = predictor.digest[:NAME_BYTES] + _checksum(words)
     head = name + put_plan(plan)
     if plan.span.limit == 0:
         return [bytes([LEARNED]) + head]
-    streams = [bytes([LEARNED]) + head + encode_samples(samples, plan.span, predictor)]
+    before: NDArray[np.int32] | None = None
+    ways: tuple[bool, ...] = (False,)
+    if reference is not None and min(samples.shape) >= MIN_SIDE:
+        before = reference_samples(plan, reference)
+        ways = referring.ways(samples, before)
+    streams = []
+    for refers in ways:
+        coded = encode_samples(samples, plan.span, predictor, before if refers else None)
+        streams.append(bytes([REFERENCED if refers else LEARNED]) + head + coded)
+    if len(ways) == 2:
+        referring.learn(8 * (len(streams[0]) - len(streams[1])) / samples.size)
     axis = offered(samples)
     if axis != Differences.NONE:
         changing, changes = by_differences(plan, samples, axis)
         coded = encode_samples(changes, changing.span, predictor)
         streams.append(bytes([LEARNED]) + name + put_plan(changing) + coded)
-    if reference is not None and min(samples.shape) >= MIN_SIDE:
-        before = reference_samples(plan, reference)
-        coded = encode_samples(samples, plan.span, predictor, before)
-        streams.append(bytes([REFERENCED]) + head + coded)
     return streams
 
 

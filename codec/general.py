@@ -8,6 +8,7 @@ planes of differences between successive little-endian words. Methods 2 and 3 ha
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,21 @@ of the speed."""
 
 _PROBE_BYTES = 1 << 18
 """The method is chosen on this many bytes from the middle of longer data."""
+
+
+class _Compressors(threading.local):
+    """zstd's state by level, made once in each thread: that takes longer than a small frame."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, zstandard.ZstdCompressor] = {}
+
+    def of(self, level: int) -> zstandard.ZstdCompressor:
+        if level not in self._made:
+            self._made[level] = zstandard.ZstdCompressor(level=level, write_checksum=False)
+        return self._made[level]
+
+
+_COMPRESSORS = _Compressors()
 
 
 def encode_general(data: Buffer, unit: int = 1, level: int = _LEVEL) -> bytes:
@@ -83,7 +99,7 @@ def decode_general(stream: Buffer, limit: int) -> bytes:
 
 
 def _compress(view: memoryview, method: int, unit: int, level: int) -> bytes:
-    compressor = zstandard.ZstdCompressor(level=level, write_checksum=False)
+    compressor = _COMPRESSORS.of(level)
     if method == PLAIN:
         return bytes([PLAIN]) + compressor.compress(view)
     planes = _split(view, unit, differences=method == DIFFERENCES)

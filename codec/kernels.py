@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Longs, State
+from codec.arrays import Bytes, Ints, Longs, Reals, State
 from codec.bitstream import take_bits, write_bits
 from codec.errors import StreamError
 from codec.lattice import NEIGHBOURHOODS, PREDICTED, REFERENCE_PAIRS, Planes
@@ -75,12 +75,29 @@ def class_kernels(
 ) -> NDArray[np.int32]:
     """The kernels worth using for each class, (classes, pairs)."""
     members = tiling.labels.reshape(-1) == np.arange(tiling.classes)[:, None]
-    solutions = (quantised(solution, len(default)) for solution in moments.solve(members))
-    own = np.stack([default if kernel is None else kernel for kernel in solutions])
+    own = _quantised_all(moments.solve(members), default)
     tiles = moments.bits(np.concatenate([default[None], own]) / (1 << COEFFICIENT_BITS))
-    bits = members @ tiles
-    kernels, expected = own, 0
-    for number in range(tiling.classes):
+    return _worth_telling(own, default, members.astype(np.float64) @ tiles)
+
+
+@njit(cache=True)
+def _quantised_all(solutions: Reals, default: Ints) -> Ints:
+    kernels = np.empty(solutions.shape, np.int32)
+    for number in range(len(kernels)):
+        kernel = quantised(solutions[number], len(default))
+        kernels[number] = kernel if len(kernel) else default
+    return kernels
+
+
+@njit(cache=True)
+def _worth_telling(own: Ints, default: Ints, bits: Reals) -> Ints:
+    """Each class's own kernel, or the expected one where that takes no more, kernel included.
+
+    ``bits`` are what a class takes under the default and under each class's own, (classes, 1 +
+    classes).
+    """
+    kernels, expected = own.copy(), 0
+    for number in range(len(own)):
         known = default if expected == 0 else own[0]
         if bits[number, expected] - bits[number, 1 + number] <= _sent_bits(own[number], known):
             kernels[number] = known
@@ -89,15 +106,11 @@ def class_kernels(
     return kernels
 
 
-def write_kernels(
-    kernels: NDArray[np.int32],
-    default: NDArray[np.int32],
-    buffer: NDArray[np.uint8],
-    state: NDArray[np.uint64],
-) -> None:
+@njit(cache=True)
+def write_kernels(kernels: Ints, default: Ints, buffer: Bytes, state: State) -> None:
     """Tell the kernels of all classes: the first by the default, the others by the first."""
-    for number, kernel in enumerate(kernels):
-        write_kernel(kernel, kernels[0] if number else default, buffer, state)
+    for number in range(len(kernels)):
+        write_kernel(kernels[number], kernels[0] if number else default, buffer, state)
 
 
 def read_kernels(
@@ -112,15 +125,46 @@ def read_kernels(
     Raises:
         StreamError: coefficients are out of bounds.
     """
-    kernels: list[NDArray[np.int32]] = []
-    for _ in range(classes):
-        kernels.append(read_kernel(kernels[0] if kernels else default, own, buffer, state))
-    return np.stack(kernels)
+    kernels = np.empty((classes, len(default)), np.int32)
+    if not _read_kernels(kernels, default, own, buffer, state):
+        raise StreamError("a linear kernel is out of bounds")
+    return kernels
 
 
-def _zigzag(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> NDArray[np.int64]:
-    difference = kernel[1:].astype(np.int64) - default[1:]
-    return np.where(difference < 0, -2 * difference - 1, 2 * difference)
+@njit(cache=True)
+def _read_kernels(kernels: Ints, default: Ints, own: int, buffer: Bytes, state: State) -> bool:
+    """Fill in all kernels; False if one is out of bounds."""
+    bounded = True
+    for number in range(len(kernels)):
+        kernels[number] = kernels[0] if number else default
+        bounded &= _read_kernel(kernels[number], own, buffer, state)
+    return bounded
+
+
+@njit(cache=True)
+def _read_kernel(kernel: Ints, own: int, buffer: Bytes, state: State) -> bool:
+    """Change a kernel from what is expected to what is told; False if it is out of bounds."""
+    if not take_bits(buffer, state, 1):
+        return True
+    k = int(take_bits(buffer, state, _K_BITS))
+    free = np.empty(len(kernel) - 1, np.int64)
+    _read_rice(free, k, buffer, state)
+    for i in range(len(free)):
+        value = free[i]
+        free[i] = kernel[i + 1] + (-((value + 1) >> 1) if value & 1 else value >> 1)
+        if abs(free[i]) >= COEFFICIENT_LIMIT:
+            return False
+    kernel[:] = complete_kernel(free, own)
+    return is_bounded(kernel, own)
+
+
+@njit(cache=True)
+def _zigzag(kernel: Ints, default: Ints) -> Longs:
+    values = np.empty(len(kernel) - 1, np.int64)
+    for i in range(len(values)):
+        difference = np.int64(kernel[i + 1]) - default[i + 1]
+        values[i] = -2 * difference - 1 if difference < 0 else 2 * difference
+    return values
 
 
 @njit(cache=True)
@@ -136,16 +180,13 @@ def _rice(values: Longs) -> tuple[int, int]:
     return best, least
 
 
-def _sent_bits(kernel: NDArray[np.int32], default: NDArray[np.int32]) -> int:
+@njit(cache=True)
+def _sent_bits(kernel: Ints, default: Ints) -> int:
     return _K_BITS + _rice(_zigzag(kernel, default))[1]
 
 
-def write_kernel(
-    kernel: NDArray[np.int32],
-    default: NDArray[np.int32],
-    buffer: NDArray[np.uint8],
-    state: NDArray[np.uint64],
-) -> None:
+@njit(cache=True)
+def write_kernel(kernel: Ints, default: Ints, buffer: Bytes, state: State) -> None:
     """Tell one kernel."""
     if np.array_equal(kernel, default):
         write_bits(buffer, state, 0, 1)
@@ -173,25 +214,3 @@ def _read_rice(values: Longs, k: int, buffer: Bytes, state: State) -> None:
         while quotient < 4 * COEFFICIENT_LIMIT and take_bits(buffer, state, 1):
             quotient += 1
         values[i] = quotient << k | take_bits(buffer, state, k)
-
-
-def read_kernel(
-    default: NDArray[np.int32], own: int, buffer: NDArray[np.uint8], state: NDArray[np.uint64]
-) -> NDArray[np.int32]:
-    """One kernel.
-
-    Raises:
-        StreamError: its coefficients are out of bounds.
-    """
-    if not take_bits(buffer, state, 1):
-        return default
-    k = int(take_bits(buffer, state, _K_BITS))
-    values = np.empty(len(default) - 1, np.int64)
-    _read_rice(values, k, buffer, state)
-    free = default[1:].astype(np.int64) + np.where(values & 1, -((values + 1) >> 1), values >> 1)
-    if np.abs(free).max(initial=0) >= COEFFICIENT_LIMIT:
-        raise StreamError("a linear kernel's coefficient is out of bounds")
-    kernel = complete_kernel(free, own)
-    if not is_bounded(kernel, own):
-        raise StreamError("a linear kernel's sum is out of bounds")
-    return kernel

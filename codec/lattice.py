@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -218,19 +219,17 @@ class Planes:
         From one position to the next all of them move on by one, through the border into the next
         row: a band of rows is one loop.
         """
-        return self._offsets(NEIGHBOURHOODS[phase], row)
+        return self._offsets(phase, False, row)
 
     def offsets_with_reference(self, phase: int, row: int) -> NDArray[np.int64]:
         """Likewise of the neighbours and, if it is there, the frame before."""
         if not self.is_referenced:
             return self.offsets(phase, row)
-        return self._offsets(REFERENCED_NEIGHBOURHOODS[phase], row)
+        return self._offsets(phase, True, row)
 
-    def _offsets(self, places: NDArray[np.int64], row: int) -> NDArray[np.int64]:
-        planes, rows, columns = places
+    def _offsets(self, phase: int, referenced: bool, row: int) -> NDArray[np.int64]:
         height, width = self.values.shape[1:]
-        offsets: NDArray[np.int64] = (planes * height + rows + row) * width + columns
-        return offsets
+        return _first_offsets(phase, referenced, height, width) + row * width
 
     def positions(self, phase: int) -> NDArray[np.int64]:
         """Where a phase's samples are in the band of all its rows."""
@@ -259,6 +258,15 @@ class Planes:
         for phase in self.layout.phases:
             self.layout.take(image, phase)[:] = self.phase(phase)
         return image
+
+
+@lru_cache(maxsize=256)
+def _first_offsets(phase: int, referenced: bool, height: int, width: int) -> NDArray[np.int64]:
+    """Where the neighbours of a phase's first sample lie in planes of a shape, flattened."""
+    places = REFERENCED_NEIGHBOURHOODS if referenced else NEIGHBOURHOODS
+    planes, rows, columns = places[phase]
+    offsets: NDArray[np.int64] = (planes * height + rows) * width + columns
+    return offsets
 
 
 @njit(cache=True)

@@ -19,12 +19,12 @@ from codec.bitstream import flush, new_state, overrun, padded
 from codec.choose import choose, offered_groupings
 from codec.contexts import (
     CONTEXTS,
-    LEFT_OUT,
     clip_settled,
     clip_surprises,
     context_order,
     fold,
     scale_contexts,
+    sorted_by_context,
     unfold,
 )
 from codec.errors import StreamError
@@ -162,8 +162,9 @@ class _Encoder:
             samples = target.reshape(-1)
             left = self._add_clipped(level, phase, samples)
             self._add_left(number, phase, kernels, samples, prediction, left)
-            level.complete(phase, target, prediction.linear)
-        return turned(level.errors.join(), split)
+            if number or phase != level.layout.phases[-1]:
+                level.complete(phase, target, prediction.linear)
+        return turned(level.errors.join(), split) if number else self._base
 
     def _add_clipped(
         self, level: Level, phase: int, target: NDArray[np.int32]
@@ -172,12 +173,9 @@ class _Encoder:
         clip = self._span.clip
         if clip is None:
             return np.ones(len(target), np.bool_)
-        contexts, clipped = level.clip_contexts(phase, clip), target == clip
-        order, starts = context_order(contexts)
-        symbols = np.empty(len(order), np.int32)
-        clip_surprises(clipped, contexts, order, symbols)
-        self._segments.append(Segments(symbols, starts))
-        left: NDArray[np.bool_] = ~clipped | (contexts == LEFT_OUT)
+        contexts = level.clip_contexts(phase, clip)
+        symbols, left = clip_surprises(target, clip, contexts)
+        self._segments.append(Segments(*sorted_by_context(symbols, contexts)))
         return left
 
     def _add_left(
@@ -195,10 +193,8 @@ class _Encoder:
             self._setups[number, phase] = Setup(kernels, correction)
         means = prediction.means(correction.linear)
         contexts = scale_contexts(means, prediction.steps, correction.steps, left)
-        order, starts = context_order(contexts)
-        symbols = np.empty(len(order), np.int32)
-        fold(samples, means, self._span.limit, order, symbols)
-        self._segments.append(Segments(symbols, starts))
+        symbols = fold(samples, means, self._span.limit)
+        self._segments.append(Segments(*sorted_by_context(symbols, contexts)))
 
     def count(self, groupings: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens and raw bits under the wanted groupings of each context."""
@@ -315,7 +311,8 @@ class _Decoder:
             if overrun(self._buffer, self._state):
                 raise StreamError("the stream ends before its last symbol")
             image = turned(level.values.join(), split)
-            errors = turned(level.errors.join(), split)
+            if number:
+                errors = turned(level.errors.join(), split)
         return image
 
     def _read_setups(self) -> Setups:

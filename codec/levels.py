@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Ints, Longs, Octets
+from codec.arrays import Bytes, Ints, Longs, Octets, Whole
 from codec.contexts import LEFT_OUT, SCALE_CONTEXTS, scale_steps
 from codec.features import extract, refine
 from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
@@ -96,13 +96,12 @@ class Level:
 
     def complete(self, phase: int, samples: NDArray[np.int32], linear: NDArray[np.int32]) -> None:
         """Set a phase's samples, now that they are known."""
-        errors = samples - ((linear + 8) >> FRACTION_BITS)
-        self._put(phase, samples, errors)
+        self._put(phase, samples, _errors(samples, linear))
 
     def _put(self, phase: int, samples: NDArray[np.int32], errors: NDArray[np.int32]) -> None:
         self.values.put(phase, samples)
         self.errors.put(phase, errors)
-        self._error_total += int(np.abs(errors).sum(dtype=np.int64))
+        self._error_total += int(_magnitude(errors))
         self._known += samples.size
 
     def clip_contexts(self, phase: int, clip: int) -> NDArray[np.uint8]:
@@ -112,6 +111,25 @@ class Level:
         near = NEIGHBOURHOODS[phase]
         _clip_contexts(self.values.values, near, clip, contexts.reshape(rows, columns))
         return contexts
+
+
+@njit(cache=True)
+def _errors(samples: Ints, linear: Ints) -> Ints:
+    errors = np.empty(samples.shape, np.int32)
+    for y in range(samples.shape[0]):
+        for x in range(samples.shape[1]):
+            errors[y, x] = samples[y, x] - ((linear[y, x] + np.int32(8)) >> np.int32(FRACTION_BITS))
+    return errors
+
+
+@njit(cache=True)
+def _magnitude(errors: Ints) -> Whole:
+    """The sum of all magnitudes."""
+    total = np.int64(0)
+    for y in range(errors.shape[0]):
+        for x in range(errors.shape[1]):
+            total += abs(errors[y, x])
+    return total
 
 
 @njit(cache=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
+from codec.solving import solve
 from codec.tiles import Places
 
 COEFFICIENT_BITS = 9
@@ -35,29 +36,40 @@ _CHUNK = 1024
 """Positions whose sums stay in the first-level cache."""
 
 
-def complete_kernel(free: NDArray[np.int64], pairs: int) -> NDArray[np.int32]:
+@njit(cache=True)
+def complete_kernel(free: Longs, pairs: int) -> Ints:
     """The kernel whose coefficients after the first are ``free``.
 
     The first makes those of the ``pairs`` in the frame itself sum to one; the others, of the pairs
     in the frame before, have no part in that.
     """
-    first = (1 << (COEFFICIENT_BITS - 1)) - int(free[: pairs - 1].sum())
-    return np.array([first, *free], np.int32)
+    kernel = np.empty(len(free) + 1, np.int32)
+    kernel[0] = (1 << (COEFFICIENT_BITS - 1)) - free[: pairs - 1].sum()
+    kernel[1:] = free
+    return kernel
 
 
-def is_bounded(kernel: NDArray[np.int32], pairs: int) -> bool:
+@njit(cache=True)
+def is_bounded(kernel: Ints, pairs: int) -> bool:
     """Whether no 16-bit image can carry the sums out of 31 bits."""
-    return 2 * int(np.abs(_centred(kernel, pairs).astype(np.int64)).sum()) < MAX_WEIGHT
+    total = np.int64(0)
+    for weight in _centred(kernel, pairs):
+        total += abs(np.int64(weight))
+    return bool(2 * total < MAX_WEIGHT)
 
 
-def _centred(kernel: NDArray[np.int32], pairs: int) -> NDArray[np.int32]:
+@njit(cache=True)
+def _centred(kernel: Ints, pairs: int) -> Ints:
     """The kernel with the coefficient of the frame before's sample at the same place.
 
     It makes those of the frame before sum to nothing: only its differences count.
     """
     if len(kernel) == pairs:
         return kernel
-    return np.append(kernel, -kernel[pairs:].sum(dtype=np.int32))
+    centred = np.empty(len(kernel) + 1, np.int32)
+    centred[:-1] = kernel
+    centred[-1] = -kernel[pairs:].sum()
+    return centred
 
 
 def predict(
@@ -227,15 +239,13 @@ def fit(drawn: Drawn) -> NDArray[np.int32] | None:
     equations = np.zeros((count, count + 1))
     if not _accumulate(drawn.differences, drawn.wanted, equations):
         return None
-    normal, moments = equations[:, :count], equations[:, count]
-    normal = normal + np.triu(normal, 1).T
-    ridge = 1e-4 * np.trace(normal) / count + 1e-9
-    return quantised(np.linalg.solve(normal + ridge * np.eye(count), moments), drawn.own)
+    kernel = quantised(solve(equations), drawn.own)
+    return kernel if len(kernel) else None
 
 
 @njit(cache=True, fastmath=True)
 def _accumulate(differences: Floats, wanted: Floats, equations: Reals) -> bool:
-    """Sum up the weighted normal equations' upper triangle, and their right side after it.
+    """Sum up the weighted normal equations' lower triangle, and their right side after it.
 
     False where all samples equal their neighbours. A compiled loop, since a BLAS may start threads
     for it, which cost more than it takes.
@@ -257,7 +267,7 @@ def _accumulate(differences: Floats, wanted: Floats, equations: Reals) -> bool:
         for n in range(len(wanted)):
             weighted[n] = activity[n] * differences[i, n]
         for j in range(i, count):
-            equations[i, j] = _dot(weighted, differences[j])
+            equations[j, i] = _dot(weighted, differences[j])
         equations[i, count] = _dot(weighted, wanted)
     return True
 
@@ -272,7 +282,7 @@ def _dot(first: Floats, second: Floats) -> np.float32:
 
 def residual_bits(drawn: Drawn, *kernels: NDArray[np.int32]) -> NDArray[np.float64]:
     """About how many bits a phase takes under each kernel: log2 of the residuals' magnitudes."""
-    coefficients = np.stack(kernels).astype(np.float32) * np.float32(2.0**-COEFFICIENT_BITS)
+    coefficients = np.array(kernels, np.float32) * np.float32(2.0**-COEFFICIENT_BITS)
     bits = np.zeros(len(kernels))
     _residual_bits(drawn.differences, drawn.wanted, coefficients, bits)
     return bits * drawn.share
@@ -295,8 +305,9 @@ def _residual_bits(differences: Floats, wanted: Floats, coefficients: Floats, bi
         bits[k] = total / (1 << 23) - 127.0 * len(wanted)
 
 
-def quantised(solution: NDArray[np.float64], own: int) -> NDArray[np.int32] | None:
-    """The kernel of solved difference weights, or None where it is out of bounds.
+@njit(cache=True)
+def quantised(solution: Reals, own: int) -> Ints:
+    """The kernel of solved difference weights, empty where it is out of bounds.
 
     The differences are to the mean of the two nearest pairs. The first ``own`` are of the frame
     itself.
@@ -304,7 +315,7 @@ def quantised(solution: NDArray[np.float64], own: int) -> NDArray[np.int32] | No
     kernel = solution.copy()
     kernel[:2] += 0.25 * (1.0 - 2.0 * solution[:own].sum())
     scaled = np.rint(kernel[1:] * (1 << COEFFICIENT_BITS))
-    if np.abs(scaled).max(initial=0) >= COEFFICIENT_LIMIT:
-        return None
+    if np.abs(scaled).max() >= COEFFICIENT_LIMIT:
+        return np.empty(0, np.int32)
     completed = complete_kernel(scaled.astype(np.int64), own)
-    return completed if is_bounded(completed, own) else None
+    return completed if is_bounded(completed, own) else np.empty(0, np.int32)

@@ -7,14 +7,14 @@ many kernels are tried. Only the encoder runs this: floats are allowed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Floats, Ints, Longs, Reals
+from codec.arrays import Flags, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
+from codec.solving import solve
 from codec.tiles import Places
 
 _NEAR_PAIRS = 6
@@ -25,6 +25,10 @@ _ROUNDING = 0.08
 """Mean square of what rounding adds to a residual: a twelfth."""
 
 _PROBES = 2000
+_ROW_STEP = 2
+"""Of a tile every second row is looked at. On 49 training images that takes 0.02% more than all
+rows in half the time; every third takes 0.09% more. What kernels save is judged by those rows
+alone: counting it twice takes 0.1% more, for they are fitted to the same rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,13 @@ class Moments:
     Attributes:
         products: float32 (products, tiles): of all two of the pairs' differences and, last, the
             sample's, the lower triangle of a matrix row by row.
+        whole: float64 (products,), of all tiles.
         rounding: float32 (tiles,), what rounding adds to any residual's energy.
-        counts: int64 (tiles,), samples.
+        counts: int64 (tiles,), samples looked at.
     """
 
     products: NDArray[np.float32]
+    whole: NDArray[np.float64]
     rounding: NDArray[np.float32]
     counts: NDArray[np.int64]
 
@@ -51,75 +57,74 @@ class Moments:
         Returns:
             (sets, pairs).
         """
-        everything = _symmetric(self.products.sum(axis=1, dtype=np.float64)[None])
-        sums = _symmetric(_sum(members.astype(np.float32), self.products))
-        shares = _SHARE * _traces(sums) / max(float(_traces(everything)[0]), 1e-30)
-        sums += shares[:, None, None] * everything
-        normal, moments = sums[:, :-1, :-1], sums[:, :-1, -1:]
-        ridges = 1e-4 * _traces(sums) / normal.shape[1] + 1e-9
-        normal = normal + ridges[:, None, None] * np.eye(normal.shape[1])
-        solved: NDArray[np.float64] = np.linalg.solve(normal, moments)[:, :, 0]
-        return solved
+        return _solve(members, self.products, self.whole)
 
     def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:
         """About what each tile takes under each of some kernels, (tiles, kernels).
 
-        Half the log2 of the energy that the kernel leaves of it, for each of its samples.
+        Half the log2 of the energy that the kernel leaves of it, for each sample looked at.
         """
-        residual = np.concatenate([kernels, np.full((len(kernels), 1), -1.0)], axis=1)
-        rows, columns = _triangle(residual.shape[1])
-        factors = residual[:, rows] * residual[:, columns] * np.where(rows == columns, 1.0, 2.0)
-        energy = np.maximum(_left(factors.astype(np.float32), self.products), 0).T
-        energy = energy + self.rounding[:, None] + np.float32(1e-20)
-        bits: NDArray[np.float64] = 0.5 * self.counts[:, None] * np.log2(energy)
+        energy = _left(kernels, self.products, self.rounding)
+        bits: NDArray[np.float64] = np.log2(energy).T * (0.5 * self.counts[:, None])
         return bits
 
 
-@njit(cache=True, fastmath=True)
-def _sum(members: Floats, products: Floats) -> Reals:
-    """Products summed over each set of tiles, (sets, products).
-
-    Compiled loops, here and below: a BLAS may start threads, which cost more than they take.
-    """
-    sums = np.empty((len(members), len(products)))
+@njit(cache=True)
+def _solve(members: Flags, products: Floats, whole: Reals) -> Reals:
+    """Compiled, here and below: LAPACK takes longer, and a BLAS may start threads."""
+    side = int(np.sqrt(2 * len(products)))
+    solved = np.empty((len(members), side - 1))
+    everything = _equations(whole, side)
+    least = max(np.trace(everything), 1e-30)
     for number in range(len(members)):
-        for k in range(len(products)):
-            sums[number, k] = _dot(members[number], products[k])
+        equations = _equations(_sum(np.flatnonzero(members[number]), products), side)
+        equations += _SHARE * np.trace(equations) / least * everything
+        solved[number] = solve(equations)
+    return solved
+
+
+@njit(cache=True, fastmath=True)
+def _sum(tiles: Longs, products: Floats) -> Reals:
+    """Products summed over some tiles."""
+    sums = np.empty(len(products))
+    for k in range(len(products)):
+        product, total = products[k], 0.0
+        for tile in tiles:
+            total += product[tile]
+        sums[k] = total
     return sums
 
 
+@njit(cache=True)
+def _equations(triangle: Reals, side: int) -> Reals:
+    """Normal equations as :func:`codec.solving.solve` takes them, of a triangle row by row."""
+    equations = np.zeros((side - 1, side))
+    place = 0
+    for i in range(side - 1):
+        equations[i, : i + 1] = triangle[place : place + i + 1]
+        place += i + 1
+    equations[:, side - 1] = triangle[place : place + side - 1]
+    return equations
+
+
 @njit(cache=True, fastmath=True)
-def _left(factors: Floats, products: Floats) -> Floats:
-    """The energy that each kernel leaves of each tile, (kernels, tiles)."""
-    energy = np.zeros((len(factors), products.shape[1]), np.float32)
-    for number in range(len(factors)):
-        for k in range(len(products)):
-            factor = factors[number, k]
-            for tile in range(products.shape[1]):
-                energy[number, tile] += factor * products[k, tile]
+def _left(kernels: Reals, products: Floats, rounding: Floats) -> Floats:
+    """The energy that each kernel leaves of each tile, with what rounding adds (kernels, tiles)."""
+    pairs, tiles = kernels.shape[1], len(rounding)
+    energy = np.zeros((len(kernels), tiles), np.float32)
+    residual = np.full(pairs + 1, -1.0)
+    for number in range(len(kernels)):
+        residual[:pairs] = kernels[number]
+        left, place = energy[number], 0
+        for i in range(pairs + 1):
+            for j in range(i + 1):
+                factor = np.float32(residual[i] * residual[j] * (1 if i == j else 2))
+                for tile in range(tiles):
+                    left[tile] += factor * products[place, tile]
+                place += 1
+        for tile in range(tiles):
+            left[tile] = max(left[tile], np.float32(0)) + rounding[tile] + np.float32(1e-20)
     return energy
-
-
-@cache
-def _triangle(side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of a lower triangle, row by row."""
-    return np.tril_indices(side)
-
-
-def _symmetric(triangles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Matrices (sets, side, side) of their lower triangles, row by row."""
-    side = int(np.sqrt(2 * triangles.shape[1]))
-    rows, columns = _triangle(side)
-    matrices = np.empty((len(triangles), side, side))
-    matrices[:, rows, columns] = triangles
-    matrices[:, columns, rows] = triangles
-    return matrices
-
-
-def _traces(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the pairs' part of each matrix."""
-    traces: NDArray[np.float64] = np.trace(matrices[:, :-1, :-1], axis1=1, axis2=2)
-    return traces
 
 
 def moments_of(planes: Planes, phase: int, target: NDArray[np.int32], places: Places) -> Moments:
@@ -137,7 +142,7 @@ def moments_of(planes: Planes, phase: int, target: NDArray[np.int32], places: Pl
     rounding, counts = np.zeros(tiles, np.float32), np.zeros(tiles, np.int64)
     tiling, sums = (across, places.shift), (products, rounding, counts)
     _accumulate(planes.values, NEIGHBOURHOODS[phase], target, tiling, sums)
-    return Moments(products, rounding, counts)
+    return Moments(products, products.sum(axis=1, dtype=np.float64), rounding, counts)
 
 
 @njit(cache=True, fastmath=True)
@@ -152,22 +157,24 @@ def _accumulate(
     across, shift = tiling
     rows, side = places.shape[1] // 2 + 1, 1 << shift
     floor = np.float32(0.3 * _mean_activity(values, places, target) + 1.0)
-    drawn = np.empty((rows, side * side), np.float32)
-    weights = np.empty(side * side, np.float32)
-    weighted = np.empty(side * side, np.float32)
+    room = side * side // _ROW_STEP
+    drawn = np.zeros((across, rows, room), np.float32)
+    weights, weighted = np.empty(room, np.float32), np.empty(room, np.float32)
     for tile in range(len(counts)):
-        corner = (tile // across << shift, tile % across << shift)
-        count = _draw(values, places, target, corner, side, drawn)
-        counts[tile] = count
-        _weigh(drawn[:, :count], floor, weights[:count])
+        x = tile % across
+        if x == 0:
+            height = _draw(values, places, target, tile // across << shift, side, drawn)
+        width = max(min(side, target.shape[1] - (x << shift)), 0)
+        counts[tile] = height * width
+        _weigh(drawn[x, :, : height * side], floor, weights[: height * side])
         place = 0
         for i in range(rows):
-            for n in range(count):
-                weighted[n] = drawn[i, n] * weights[n]
+            for n in range(height * side):
+                weighted[n] = drawn[x, i, n] * weights[n]
             for j in range(i + 1):
-                products[place, tile] = _dot(weighted[:count], drawn[j])
+                products[place, tile] = _dot(weighted[: height * side], drawn[x, j])
                 place += 1
-        rounding[tile] = np.float32(_ROUNDING) * weights[:count].sum()
+        rounding[tile] = np.float32(_ROUNDING * width / side) * weights[: height * side].sum()
 
 
 @njit(cache=True, fastmath=True)
@@ -179,35 +186,39 @@ def _dot(first: Floats, second: Floats) -> np.float32:
 
 
 @njit(cache=True)
-def _draw(
-    values: Ints, places: Longs, target: Ints, corner: tuple[int, int], side: int, drawn: Floats
-) -> int:
-    """A tile's samples and sums of pairs, relative to the mean of the two nearest pairs."""
-    pairs = len(drawn) - 1
-    width = min(corner[1] + side, target.shape[1]) - corner[1]
-    if width <= 0:
-        return 0
-    count, x = 0, corner[1]
-    for y in range(corner[0], min(corner[0] + side, target.shape[0])):
+def _draw(values: Ints, places: Longs, target: Ints, top: int, side: int, drawn: Floats) -> int:
+    """Some of a row of tiles, (tiles, pairs and the sample, side * rows), and how many rows of it.
+
+    Sums of pairs and samples are relative to the mean of the two nearest pairs. What is past the
+    last column are zeros.
+    """
+    pairs, columns = drawn.shape[1] - 1, target.shape[1]
+    line, centre = np.empty((pairs + 1, columns), np.float32), np.empty(columns, np.float32)
+    bottom = min(top + side, target.shape[0])
+    for y in range(top, bottom, _ROW_STEP):
         for k in range(pairs):
             a, b = 2 * k, 2 * k + 1
-            left, right = x + places[2, a], x + places[2, b]
-            first = values[places[0, a], y + places[1, a], left : left + width]
-            second = values[places[0, b], y + places[1, b], right : right + width]
-            pair = drawn[k, count : count + width]
-            for i in range(width):
-                pair[i] = np.int32(first[i] + second[i])
-        nearest, next_nearest = drawn[0, count : count + width], drawn[1, count : count + width]
-        sample = drawn[pairs, count : count + width]
-        centre = (nearest + next_nearest) * np.float32(0.25)
-        for i in range(width):
-            sample[i] = target[y, x + i] - centre[i]
+            first = values[places[0, a], y + places[1, a], places[2, a] : places[2, a] + columns]
+            second = values[places[0, b], y + places[1, b], places[2, b] : places[2, b] + columns]
+            pair = line[k]
+            for x in range(columns):
+                pair[x] = np.int32(first[x] + second[x])
+        nearest, next_nearest, sample = line[0], line[1], line[pairs]
+        for x in range(columns):
+            centre[x] = np.float32(0.5) * (nearest[x] + next_nearest[x])
+            sample[x] = target[y, x] - np.float32(0.5) * centre[x]
         for k in range(pairs):
-            pair = drawn[k, count : count + width]
-            for i in range(width):
-                pair[i] -= np.float32(2) * centre[i]
-        count += width
-    return count
+            pair = line[k]
+            for x in range(columns):
+                pair[x] -= centre[x]
+        here = (y - top) // _ROW_STEP * side
+        for x in range(0, columns, side):
+            width = min(side, columns - x)
+            for k in range(pairs + 1):
+                part, pair = drawn[x // side, k, here : here + width], line[k, x : x + width]
+                for i in range(width):
+                    part[i] = pair[i]
+    return int((bottom - top + _ROW_STEP - 1) // _ROW_STEP)
 
 
 @njit(cache=True, fastmath=True)

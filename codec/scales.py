@@ -32,6 +32,9 @@ _COST_SAMPLES = 4096
 _MEANS = 1.386 * np.exp2(np.arange(SCALES) / 2 + 1.25) / 16
 """Mean magnitude of a residual in each step of the scale, of a logistic distribution."""
 
+_BITS_EACH = np.stack((np.log2(1 + _MEANS), np.log2(1 + 1 / _MEANS)))
+"""What a geometric code of that mean takes for a sample, and for each unit of its residual."""
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
@@ -58,7 +61,7 @@ def choose_correction(
         left[::stride],
         refined[::stride],
         prediction.steps[::stride],
-        _MEANS,
+        _BITS_EACH,
         costs[0],
     )
     _costs(
@@ -66,7 +69,7 @@ def choose_correction(
         left[::stride],
         linear[::stride],
         prediction.steps[::stride],
-        _MEANS,
+        _BITS_EACH,
         costs[1],
     )
     costs *= stride
@@ -79,7 +82,7 @@ def choose_correction(
 
 @njit(cache=True)
 def _costs(
-    samples: Ints, left: Flags, means: Ints, steps: Octets, scale_means: Reals, costs: Reals
+    samples: Ints, left: Flags, means: Ints, steps: Octets, bits_each: Reals, costs: Reals
 ) -> None:
     """About the bits that the samples take under each correction: a geometric code's."""
     first, span = -64, 192
@@ -91,9 +94,8 @@ def _costs(
     for k in range(len(costs)):
         for q in range(span):
             if counts[q]:
-                step = min(max(q + first + k - LARGEST, 0), len(scale_means) - 1)
-                mean = scale_means[step]
-                costs[k] += counts[q] * np.log2(1 + mean) + totals[q] * np.log2(1 + 1 / mean)
+                step = min(max(q + first + k - LARGEST, 0), bits_each.shape[1] - 1)
+                costs[k] += counts[q] * bits_each[0, step] + totals[q] * bits_each[1, step]
 
 
 def write_correction(correction: Correction, buffer: Bytes, state: State) -> None:

@@ -51,14 +51,10 @@ class Choice:
     bits: int
 
 
-def own_table_bits(lengths: NDArray[np.uint8], reference: NDArray[np.uint8]) -> int:
-    """What telling a table against another takes, without the table's number."""
-    return COUNT_BITS + int(_lengths_bits(lengths, reference))
-
-
 @njit(cache=True)
-def _lengths_bits(lengths: Bytes, reference: Bytes) -> int:
-    bits = 0
+def own_table_bits(lengths: Bytes, reference: Bytes) -> int:
+    """What telling a table against another takes, without the table's number."""
+    bits = COUNT_BITS
     for i in range(_sent_lengths(lengths)):
         difference = abs(np.int64(lengths[i]) - np.int64(reference[i]))
         bits += 1 if difference == 0 else 3 if difference == 1 else 4 if difference == 2 else 8
@@ -159,4 +155,4 @@ def _read_lengths(lengths: Bytes, buffer: Bytes, state: State) -> bool:
 
 def codes(choice: Choice) -> NDArray[np.uint32]:
     """Canonical codes of all contexts, (CONTEXTS, 256)."""
-    return np.array([canonical_codes(row) for row in choice.lengths], np.uint32)
+    return canonical_codes(choice.lengths)

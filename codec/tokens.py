@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Codes, Flags, Ints, Longs, Shorts, State
+from codec.arrays import Bytes, Codes, Flags, Ints, Longs, Shorts, State, Whole
 from codec.bitstream import COUNT, HELD, POSITION, write_bits
 
 SINGLE, PAIR, QUAD, RUN = 0, 1, 2, 3
@@ -38,7 +38,7 @@ SYMBOL_BITS = 17
 
 
 @njit(cache=True)
-def _bit_length(value: int) -> int:
+def _bit_length(value: Whole) -> int:
     length = 0
     while value:
         value >>= 1
@@ -87,16 +87,22 @@ _TOKENS, _RAW_BITS = _single_tokens()
 
 
 @njit(cache=True)
+def _single(symbol: Whole) -> tuple[Whole, Whole]:
+    """Token and number of raw bits of a symbol of 32 or more."""
+    exponent = np.int64(_bit_length(symbol) - 1)
+    return 32 + (exponent - 5) * 4 + ((symbol >> (exponent - 2)) & 3), exponent - 2
+
+
+@njit(cache=True)
 def _tokenise_single(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes) -> int:
     for i in range(len(symbols)):
         symbol = symbols[i]
         if symbol < _FREQUENT:
-            tokens[i] = _TOKENS[symbol]
-            bits = np.int64(_RAW_BITS[symbol])
+            known: tuple[Whole, Whole] = np.int64(_TOKENS[symbol]), np.int64(_RAW_BITS[symbol])
+            token, bits = known
         else:
-            exponent = _bit_length(symbol) - 1
-            tokens[i] = 32 + (exponent - 5) * 4 + ((symbol >> (exponent - 2)) & 3)
-            bits = np.int64(exponent - 2)
+            token, bits = _single(symbol)
+        tokens[i] = token
         raw_bits[i] = bits
         raw[i] = symbol & ((1 << bits) - 1)
     return len(symbols)
@@ -160,17 +166,36 @@ def count_segment(symbols: Ints, wanted: Flags, counts: Longs, raw_totals: Longs
 
     Only of the groupings wanted, (GROUPINGS,).
     """
+    if wanted[SINGLE]:
+        raw_totals[SINGLE] += _count_single(symbols, counts[SINGLE])
+    if not wanted[SINGLE + 1 :].any():
+        return
     room = 2 * len(symbols) + 2
     tokens = np.empty(room, np.int16)
     raw = np.empty(room, np.int64)
     raw_bits = np.empty(room, np.uint8)
-    for grouping in range(GROUPINGS):
+    for grouping in range(SINGLE + 1, GROUPINGS):
         if not wanted[grouping]:
             continue
         for i in range(tokenise(symbols, grouping, tokens, raw, raw_bits)):
             raw_totals[grouping] += raw_bits[i]
             if tokens[i] != RAW:
                 counts[grouping, tokens[i]] += 1
+
+
+@njit(cache=True)
+def _count_single(symbols: Ints, counts: Longs) -> Whole:
+    """Add a segment's single tokens to counts; return its raw bits."""
+    total = np.int64(0)
+    for symbol in symbols:
+        if symbol < _FREQUENT:
+            known: tuple[Whole, Whole] = np.int64(_TOKENS[symbol]), np.int64(_RAW_BITS[symbol])
+            token, bits = known
+        else:
+            token, bits = _single(symbol)
+        counts[token] += 1
+        total += bits
+    return total
 
 
 @njit(cache=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from codec import Hints, Predictor, decode_frame, encode_frame
+from codec import Hints, Predictor, Referring, decode_frame, encode_frame
 from service.sealing.frames import Words
 from service.sealing.writer import FrameStream
 
@@ -16,12 +16,16 @@ def encode_frames(
 ) -> Iterator[FrameStream]:
     """Code frames, each but every ``distance``-th with the one before it to refer to.
 
-    Only those two are in memory. Raises as :func:`codec.encode_frame` does.
+    Only those two are in memory. The first after each key frame is coded both ways, alone and
+    referring, and tells what the others do. Raises as :func:`codec.encode_frame` does.
     """
     before: tuple[Words, ...] = ()
+    referring = Referring()
     for number, words in enumerate(frames):
-        references = before if number % distance else ()
-        yield FrameStream(encode_frame(words, predictor, hints, references), bool(references))
+        if number % distance == 0:
+            before, referring = (), Referring()
+        stream = encode_frame(words, predictor, hints, before, referring)
+        yield FrameStream(stream, bool(before))
         before = (words,)
 
 
