@@ -6,13 +6,13 @@ changes along a row, and shows only once the rest is gone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.lattice import Split
-from codec.splits import split_of
 
 
 class Differences(IntEnum):
@@ -30,9 +30,9 @@ _OFFERED = {
 }
 
 
-def offered(samples: NDArray[np.int32]) -> Differences:
-    """The differences worth a trial: along the axis that the finest level is halved along first."""
-    return _OFFERED[split_of(samples)]
+def offered(splits: Sequence[Split]) -> Differences:
+    """The differences worth a trial: along the axis that the finest level is halved along."""
+    return _OFFERED[splits[0]] if splits else Differences.NONE
 
 
 def differences(samples: NDArray[np.int32], limit: int, axis: Differences) -> NDArray[np.int32]:

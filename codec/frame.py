@@ -38,6 +38,7 @@ from codec.learned import decode_samples, encode_samples
 from codec.predictor import Predictor
 from codec.references import reference_samples
 from codec.referring import Referring
+from codec.splits import choose_splits
 
 STORED, GENERAL, LEARNED, REFERENCED = 0, 1, 2, 3
 NAME_BYTES = 4
@@ -170,13 +171,13 @@ def _encode_learned(
     if reference is not None and min(samples.shape) >= MIN_SIDE:
         before = reference_samples(plan, reference)
         ways = referring.ways(samples, before)
-    streams = []
+    splits, streams = choose_splits(samples), []
     for refers in ways:
-        coded = encode_samples(samples, plan.span, predictor, before if refers else None)
+        coded = encode_samples(samples, plan.span, predictor, before if refers else None, splits)
         streams.append(bytes([REFERENCED if refers else LEARNED]) + head + coded)
     if len(ways) == 2:
         referring.learn(8 * (len(streams[0]) - len(streams[1])) / samples.size)
-    axis = offered(samples)
+    axis = offered(splits)
     if axis != Differences.NONE:
         changing, changes = by_differences(plan, samples, axis)
         coded = encode_samples(changes, changing.span, predictor)

@@ -92,12 +92,14 @@ def encode_samples(
     span: Range,
     predictor: Predictor,
     reference: NDArray[np.int32] | None = None,
+    splits: list[Split] | None = None,
 ) -> bytes:
     """Code int32 samples of shape (rows, columns), not empty, within the span.
 
     The samples of the frame before, if the decoder will know them, are of the same shape and span.
+    Splits are chosen here, unless the caller has chosen them.
     """
-    encoder = _Encoder(samples, span, predictor, reference)
+    encoder = _Encoder(samples, span, predictor, reference, splits)
     return encoder.write()
 
 
@@ -125,12 +127,13 @@ class _Encoder:
         span: Range,
         predictor: Predictor,
         reference: NDArray[np.int32] | None = None,
+        splits: list[Split] | None = None,
     ) -> None:
         self._span = span
         self._predictor = predictor
         self._setups: Setups = {}
         self._segments: list[Segments] = []
-        self._splits = choose_splits(samples)
+        self._splits = choose_splits(samples) if splits is None else splits
         self._fitting = Fitting(
             samples, self._splits, predictor.kernels, is_referenced=reference is not None
         )

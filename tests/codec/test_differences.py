@@ -13,6 +13,7 @@ from codec.analyse import take_plan
 from codec.differences import Differences, differences, offered, sums
 from codec.errors import StreamError
 from codec.fields import FieldReader
+from codec.splits import choose_splits
 from models import registry
 
 
@@ -30,9 +31,11 @@ def test_they_are_offered_where_rows_hardly_change() -> None:
     generator = np.random.default_rng(3)
     columns, slow = generator.integers(0, 900, 64), np.linspace(1.0, 1.5, 64)[:, None]
     image = (columns * slow).astype(np.int32)
-    assert offered(image) == Differences.ROWS
-    assert offered(np.ascontiguousarray(image.T)) == Differences.COLUMNS
-    assert offered(generator.integers(0, 900, (64, 64), np.int32)) == Differences.NONE
+    assert offered(choose_splits(image)) == Differences.ROWS
+    assert offered(choose_splits(np.ascontiguousarray(image.T))) == Differences.COLUMNS
+    noise = generator.integers(0, 900, (64, 64), np.int32)
+    assert offered(choose_splits(noise)) == Differences.NONE
+    assert offered([]) == Differences.NONE
 
 
 @pytest.mark.parametrize("axis", [0, 3])
