@@ -22,7 +22,7 @@ STEPS = ("received", "archived", "decoded", "exported", "re-encrypted")
 
 
 def check(size: int, frames: int) -> None:
-    registry.self_test()  # Compiling takes a gigabyte; what is compiled is kept for the next process.
+    registry.self_test()  # Compiling takes a gigabyte; the next process finds it done.
     done = subprocess.run(
         [sys.executable, "-m", "tests.service.memory", str(size), str(frames)],
         cwd=ROOT,
