@@ -20,7 +20,7 @@ from codec.differences import Differences, differences, sums
 from codec.errors import StreamError
 from codec.fields import FieldReader, put_block, put_number
 from codec.general import decode_general, encode_general
-from codec.learned import Range
+from codec.setup import Range
 
 MAP_MARGIN_BITS = 256
 """A value map is sent where it is estimated to save this much more than it takes."""

@@ -22,7 +22,9 @@ from codec.analyse import (
     samples_shape,
     take_plan,
 )
+from codec.decoding import decode_samples
 from codec.differences import Differences, offered
+from codec.encoding import encode_samples
 from codec.errors import (
     ChecksumError,
     FrameError,
@@ -34,7 +36,6 @@ from codec.errors import (
 from codec.fields import FieldReader
 from codec.general import decode_general, encode_general
 from codec.lattice import MIN_SIDE
-from codec.learned import decode_samples, encode_samples
 from codec.predictor import Predictor
 from codec.references import reference_samples
 from codec.referring import Referring

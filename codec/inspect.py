@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from codec.analyse import Words, samples_shape, take_plan
 from codec.bitstream import POSITION, new_state
 from codec.contexts import FLAT_STEP, LEFT_OUT, SCALE_CONTEXTS, SCALES
+from codec.decoding import Decoder
 from codec.errors import MissingReferenceError, UnknownPredictorError
 from codec.fields import FieldReader
 from codec.frame import CHECKSUM_BYTES, LEARNED, NAME_BYTES, REFERENCED, decode_frame
 from codec.lattice import Split, layout_of_split
-from codec.learned import Range, Setup, _Decoder
 from codec.levels import Level, Prediction
 from codec.predictor import Predictor
 from codec.reading import Decoders
 from codec.references import reference_samples
 from codec.scales import Correction
+from codec.setup import Range, Setup
 
 METHODS = ("stored", "general", "learned", "learned, with the frame before")
 
@@ -121,7 +122,7 @@ class _Meter:
         self._seen = position
 
 
-class _Metered(_Decoder):
+class _Metered(Decoder):
     """The decoder, noting what it reads and predicts."""
 
     def __init__(

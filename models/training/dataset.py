@@ -17,10 +17,10 @@ from codec.contexts import LEFT_OUT
 from codec.features import feature_count
 from codec.fitting import Fitting
 from codec.lattice import MIN_SIDE, PREDICTED, Split, pyramid, turned, turned_shape
-from codec.learned import levels_of
 from codec.levels import Level
 from codec.linear import predict
 from codec.predictor import Predictor
+from codec.setup import levels_of
 from codec.splits import choose_splits
 from models.training.images import Samples
 

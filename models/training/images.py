@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from codec.analyse import Hints, analyse
 from codec.differences import Differences, differences
-from codec.learned import Range
 from codec.references import reference_samples
+from codec.setup import Range
 
 _INTERPOLATED = 6
 

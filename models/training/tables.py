@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from codec.choose import best_set, table_costs
 from codec.contexts import CONTEXTS
+from codec.encoding import count_tokens
 from codec.huffman import SYMBOLS, code_lengths
-from codec.learned import count_tokens
 from codec.predictor import Predictor, Tables
 from codec.tokens import GROUPINGS, PAIR, QUAD, SINGLE
 from models.training.images import Samples

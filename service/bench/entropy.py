@@ -18,7 +18,7 @@ from rich.table import Table
 
 from codec.analyse import analyse
 from codec.choose import choose
-from codec.learned import count_tokens
+from codec.encoding import count_tokens
 from codec.predictor import Predictor
 from models import registry
 from service.images import grayscale_images
