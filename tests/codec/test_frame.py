@@ -54,7 +54,7 @@ def test_any_words_come_back(data: st.DataObject) -> None:
 
 @st.composite
 def images(draw: st.DrawFn) -> Words:
-    """Images with structure: a ramp, noise, clipping, gaps in the histogram, repeats."""
+    """Images with structure: a ramp, noise, clipping, gaps in the histogram, repeats, a mask."""
     rows, columns = draw(st.tuples(st.integers(1, 70), st.integers(1, 70)))
     generator = np.random.default_rng(draw(st.integers(0, 1 << 32)))
     y, x = np.mgrid[0:rows, 0:columns]
@@ -66,6 +66,7 @@ def images(draw: st.DrawFn) -> Words:
     bits = draw(st.integers(1, 16))
     if draw(st.booleans()):
         image = image - draw(st.integers(0, 5000))
+    image = np.where(image < np.quantile(image, draw(st.floats(0, 0.5))), 60, image)
     words = np.clip(image, -40000, 65535).astype(np.int64)
     cut: NDArray[np.int64] = words % (1 << bits)
     return cut.astype(np.uint8) if bits <= 8 else cut.astype(np.uint16)
