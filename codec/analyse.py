@@ -16,11 +16,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Ints, Longs
+from codec.arrays import Flags, Ints, Longs
 from codec.differences import Differences, differences, sums
 from codec.errors import StreamError
 from codec.fields import FieldReader, put_block, put_number
-from codec.general import decode_general, encode_general
+from codec.general import decode_general, encode_general, estimate_general
 from codec.setup import Range
 
 MAP_MARGIN_BITS = 256
@@ -33,10 +33,13 @@ range it costs 1 to 12%, unless that is a spike."""
 
 SPIKE_SHARE = 0.03
 SPIKE_HEIGHT = 8
-"""A value within the range is a clip value where it has this share of the samples, and so many times
-as many as the values beside it have in the mean. Of 18 training images the darkest 2 to 50% were set
-to the median of the others: such spikes coded so saved 1 to 27%, lower or smaller ones cost up to
-6%. None of the training images as they are has such a spike; maps of phase, masked, do."""
+"""A value within the range is a clip value where it has this share of the samples, and so many
+times as many as the values beside it have in the mean. Of 18 training images the darkest 2 to 50%
+were set to the median of the others: such spikes coded so saved 1 to 27%, lower or smaller ones
+cost up to 6%. No training image as it is has such a spike; masked maps of phase do."""
+
+_NEAR_VALUES = 8
+"""Occurring values on either side of one that its spacing is measured over."""
 
 _BESIDE = 8
 """Occurring values on either side of a spike that it is compared with."""
@@ -190,29 +193,36 @@ def _is_worth_mapping(values: NDArray[np.int64], counts: NDArray[np.int64]) -> b
 
     A sample saves about the logarithm of the mean spacing of the values around its own.
     """
-    limit = int(values[-1])
-    if len(values) > 0.9 * limit or len(values) < 3:
+    if len(values) > 0.9 * int(values[-1]) or len(values) < 3:
         return False
-    reach = min(8, (len(values) - 1) // 2)
-    below = np.concatenate((np.repeat(values[:1], reach), values[:-reach]))
-    above = np.concatenate((values[reach:], np.repeat(values[-1:], reach)))
-    steps = np.convolve(np.ones(len(values)), np.ones(2 * reach + 1), "same") - 1
-    spacing = np.maximum((above - below) / np.maximum(steps, 1), 1.0)
-    saved = float((counts * np.log2(spacing)).sum())
-    return saved > 8 * len(_put_values(values)) + MAP_MARGIN_BITS
+    told = 8 * estimate_general(_gaps(values).tobytes(), unit=2)
+    return _saved_by_map(values, counts) > told + MAP_MARGIN_BITS
+
+
+@njit(cache=True)
+def _saved_by_map(values: Longs, counts: Longs) -> float:
+    last, saved = len(values) - 1, 0.0
+    reach = min(_NEAR_VALUES, last // 2)
+    for n in range(len(values)):
+        below, above = max(n - reach, 0), min(n + reach, last)
+        saved += counts[n] * np.log2((values[above] - values[below]) / (above - below))
+    return saved
+
+
+def _gaps(values: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """How many values between those that occur do not."""
+    return (np.diff(values) - 1).astype("<u2")
 
 
 def _put_values(values: NDArray[np.int64]) -> bytes:
-    gaps = (np.diff(values) - 1).astype("<u2")
-    return put_number(len(values)) + put_block(encode_general(gaps.tobytes(), unit=2))
+    return put_number(len(values)) + put_block(encode_general(_gaps(values).tobytes(), unit=2))
 
 
 def _without_repeats(
     stored: NDArray[np.int32],
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_] | None]:
     """The rows that differ from the one before, and which they are, where leaving out pays."""
-    kept = np.ones(len(stored), np.bool_)
-    kept[1:] = (stored[1:] != stored[:-1]).any(axis=1)
+    kept = _differing(stored)
     if kept.all():
         return stored, None
     repeated = stored[~kept]
@@ -221,6 +231,18 @@ def _without_repeats(
     if is_constant or saved <= 8 * len(_put_mask(kept)):
         return stored, None
     return stored[kept], kept
+
+
+@njit(cache=True)
+def _differing(stored: Ints) -> Flags:
+    """Which rows differ from the one before."""
+    differing = np.ones(len(stored), np.bool_)
+    for y in range(1, len(stored)):
+        x = 0
+        while x < stored.shape[1] and stored[y, x] == stored[y - 1, x]:
+            x += 1
+        differing[y] = x < stored.shape[1]
+    return differing
 
 
 def _put_mask(mask: NDArray[np.bool_]) -> bytes:

@@ -67,14 +67,22 @@ def choose(counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tab
     )
 
 
-def best_set(costs: NDArray[np.int64]) -> int:
+@njit(cache=True)
+def best_set(costs: Longs) -> int:
     """The set whose defaults, or departures from them, cost least."""
-    other = costs.min(axis=1) + _OTHER_BITS
-    totals = []
-    for first in range(0, costs.shape[1], CONTEXTS):
-        defaults = costs[np.arange(CONTEXTS), first + np.arange(CONTEXTS)]
-        totals.append(min(defaults.sum(), np.minimum(defaults + _DEFAULT_BITS, other).sum()))
-    return int(np.argmin(totals))
+    best, least = 0, np.int64(1 << 62)
+    others = np.empty(len(costs), np.int64)
+    for context in range(len(costs)):
+        others[context] = costs[context].min() + _OTHER_BITS
+    for number in range(costs.shape[1] // CONTEXTS):
+        kept, departing = np.int64(0), np.int64(0)
+        for context in range(CONTEXTS):
+            default = costs[context, number * CONTEXTS + context]
+            kept += default
+            departing += min(default + _DEFAULT_BITS, others[context])
+        if min(kept, departing) < least:
+            best, least = number, min(kept, departing)
+    return best
 
 
 def _departing(
@@ -181,7 +189,8 @@ def _own_table(
     if to_beat < _OWN_MINIMUM_BITS:
         return best
     for grouping in range(GROUPINGS):
-        least = raw_totals[grouping] + _entropy_bits(counts[grouping]) + _OWN_BITS + COUNT_BITS
+        least = raw_totals[grouping] + _entropy_bits(counts[grouping])
+        least += _OWN_BITS + COUNT_BITS + _last_token(counts[grouping]) + 1
         if least >= to_beat:
             continue
         own = code_lengths(counts[grouping])
@@ -207,6 +216,15 @@ def _entropy_bits(counts: Longs) -> float:
         if count:
             bits += count * np.log2(total / count)
     return bits
+
+
+@njit(cache=True)
+def _last_token(counts: Longs) -> int:
+    """The highest that occurs: as many lengths are told, in a bit or more each."""
+    token = len(counts) - 1
+    while token and not counts[token]:
+        token -= 1
+    return token
 
 
 @njit(cache=True)

@@ -34,7 +34,7 @@ from codec.errors import (
     UnknownPredictorError,
 )
 from codec.fields import FieldReader
-from codec.general import decode_general, encode_general
+from codec.general import decode_general, encode_general, estimate_general
 from codec.lattice import MIN_SIDE
 from codec.predictor import Predictor
 from codec.references import reference_samples
@@ -50,8 +50,6 @@ _PROBE_BYTES = 1 << 15
 _PROBE_MARGIN = 1.2
 """The general path is tried in full where it comes within this factor of the learned stream on this
 many bytes from the frame's middle."""
-_PROBE_LEVEL = 3
-"""Of zstd: within 2% of the level that a frame is coded with, at a fraction of its time."""
 
 
 def encode_frame(
@@ -191,8 +189,7 @@ def _encode_general(words: Words, to_beat: int) -> list[bytes]:
     data = _as_bytes(words)
     start = max(0, (len(data) - _PROBE_BYTES) // 2) & ~1
     probe = data[start : start + _PROBE_BYTES]
-    coded = encode_general(probe, words.itemsize, _PROBE_LEVEL)
-    expected = len(coded) * len(data) / len(probe)
+    expected = estimate_general(probe, words.itemsize) * len(data) / len(probe)
     if expected > _PROBE_MARGIN * to_beat:
         return []
     return [bytes([GENERAL]) + _checksum(words) + encode_general(data, words.itemsize)]
