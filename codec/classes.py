@@ -7,8 +7,10 @@ of each class, give each tile to the class whose kernels leave the least, and ag
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Longs, Reals
 from codec.lattice import Planes
 from codec.moments import Moments, moments_of
 from codec.tiles import MAX_CLASSES, TILE_BITS, UNTILED, Places, Tiling, tiles_shape
@@ -88,10 +90,8 @@ class _Clusters:
         """Found new classes, each about a tile: those of a few that gain the image most."""
         drawn = self._generator.integers(0, self._tiles, _CANDIDATES * classes)
         candidates = self._bits_of(np.stack([self._around(int(tile)) for tile in drawn]))
-        for _ in range(classes):
-            least = self._bits.min(axis=1, keepdims=True)
-            best = int(np.minimum(candidates, least).sum(axis=0).argmin())
-            self._bits = np.column_stack([self._bits, candidates[:, best]])
+        founded = candidates[:, _gaining_most(candidates, self._bits.min(axis=1), classes)]
+        self._bits = np.column_stack([self._bits, founded])
 
     def _around(self, tile: int) -> NDArray[np.bool_]:
         y, x = divmod(tile, self._shape[1])
@@ -103,3 +103,18 @@ class _Clusters:
         labels = self._labels()
         used = np.unique(labels)
         self._bits[:, used] = self._bits_of(labels == used[:, None])
+
+
+@njit(cache=True)
+def _gaining_most(candidates: Reals, least: Reals, wanted: int) -> Longs:
+    """Candidates, one after another, that leave the tiles least; ``least`` is what they take."""
+    chosen = np.empty(wanted, np.int64)
+    for n in range(wanted):
+        totals = np.zeros(candidates.shape[1])
+        for tile in range(len(candidates)):
+            for k in range(len(totals)):
+                totals[k] += min(candidates[tile, k], least[tile])
+        chosen[n] = totals.argmin()
+        for tile in range(len(candidates)):
+            least[tile] = min(least[tile], candidates[tile, chosen[n]])
+    return chosen

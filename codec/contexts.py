@@ -149,13 +149,13 @@ def context_order(contexts: Bytes) -> tuple[Ints, Longs]:
 
 
 @njit(cache=True)
-def sorted_by_context(symbols: Ints, contexts: Bytes) -> tuple[Ints, Longs]:
-    """Symbols in that order, and where each context starts."""
-    starts = _starts(contexts)
-    ordered, following = np.empty(starts[-1], np.int32), starts.copy()
+def sorted_by_context(symbols: Ints, contexts: Bytes, ordered: Ints, first: int) -> Longs:
+    """Put symbols in that order from ``ordered[first]`` on; return where each context starts."""
+    starts = _starts(contexts) + first
+    following = starts.copy()
     for i in range(len(contexts)):
         context = contexts[i]
         if context != LEFT_OUT:
             ordered[following[context]] = symbols[i]
             following[context] += 1
-    return ordered, starts
+    return starts

@@ -7,8 +7,6 @@ context in use: the decoder knows every context of a phase before it reads the f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,13 +14,7 @@ from codec import tables as frame_tables
 from codec.base import base_room, write_base
 from codec.bitstream import flush, new_state
 from codec.choose import choose, offered_groupings
-from codec.contexts import (
-    CONTEXTS,
-    clip_surprises,
-    fold,
-    scale_contexts,
-    sorted_by_context,
-)
+from codec.contexts import CONTEXTS, clip_surprises
 from codec.fitting import Fitting
 from codec.kernels import (
     default_kernel,
@@ -38,6 +30,7 @@ from codec.lattice import (
 from codec.levels import Level, Prediction
 from codec.predictor import Predictor
 from codec.scales import Correction, choose_correction, write_correction
+from codec.segments import Segments
 from codec.setup import Range, Setup, Setups, levels_of
 from codec.splits import choose_splits, write_splits
 from codec.tiles import may_be_tiled, write_tiling
@@ -48,14 +41,6 @@ _HEADER_ROOM = 20_000
 
 _KERNEL_ROOM = 2 * 3 * 200
 """Bytes that one class's kernels take at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """Symbols in context order, and where each context starts."""
-
-    symbols: NDArray[np.int32]
-    starts: NDArray[np.int64]
 
 
 def encode_samples(
@@ -103,7 +88,7 @@ class _Encoder:
         self._span = span
         self._predictor = predictor
         self._setups: Setups = {}
-        self._segments: list[Segments] = []
+        self._segments = Segments(samples.size * (1 if span.clip is None else 2))
         self._splits = choose_splits(samples) if splits is None else splits
         self._fitting = Fitting(
             samples, self._splits, predictor.kernels, is_referenced=reference is not None
@@ -149,7 +134,7 @@ class _Encoder:
             return np.ones(len(target), np.bool_)
         contexts = level.clip_contexts(phase, clip)
         symbols, left = clip_surprises(target, clip, contexts)
-        self._segments.append(Segments(*sorted_by_context(symbols, contexts)))
+        self._segments.add(symbols, contexts)
         return left
 
     def _add_left(
@@ -165,17 +150,15 @@ class _Encoder:
         if may_be_own(prediction.linear.shape):
             correction = choose_correction(samples, left, prediction)
             self._setups[number, phase] = Setup(kernels, correction)
-        means = prediction.means(correction.linear)
-        contexts = scale_contexts(means, prediction.steps, correction.steps, left)
-        symbols = fold(samples, means, self._span.limit)
-        self._segments.append(Segments(*sorted_by_context(symbols, contexts)))
+        self._segments.add_samples(samples, prediction, correction, left, self._span.limit)
 
     def count(self, groupings: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens and raw bits under the wanted groupings of each context."""
         counts = np.zeros((CONTEXTS, GROUPINGS, 256), np.int64)
         raw_totals = np.zeros((CONTEXTS, GROUPINGS), np.int64)
-        for segments in self._segments:
-            count_segments(segments.symbols, segments.starts, groupings, counts, raw_totals)
+        if self._segments:
+            symbols, starts = self._segments.symbols, self._segments.starts
+            count_segments(symbols, starts, groupings, counts, raw_totals)
         return counts, raw_totals
 
     def write(self) -> bytes:
@@ -197,15 +180,7 @@ class _Encoder:
             write_correction(setup.correction, buffer, state)
         if self._segments:
             frame_tables.write(choice, tables, buffer, state)
-        codes = frame_tables.codes(choice)
-        for segments in self._segments:
-            write_segments(
-                segments.symbols,
-                segments.starts,
-                choice.groupings,
-                codes,
-                choice.lengths,
-                buffer,
-                state,
-            )
+            table = (frame_tables.codes(choice), choice.lengths)
+            symbols, starts = self._segments.symbols, self._segments.starts
+            write_segments(symbols, starts, choice.groupings, table, buffer, state)
         return buffer[: flush(buffer, state)].tobytes()

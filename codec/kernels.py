@@ -45,7 +45,9 @@ def default_kernel(defaults: NDArray[np.int32], level: int, phase: int) -> NDArr
 
 def referenced(kernel: NDArray[np.int32]) -> NDArray[np.int32]:
     """The kernel with coefficients for the frame before, which add nothing."""
-    return np.append(kernel, np.zeros(len(REFERENCE_PAIRS), np.int32))
+    extended = np.zeros(len(kernel) + len(REFERENCE_PAIRS), np.int32)
+    extended[: len(kernel)] = kernel
+    return extended
 
 
 def may_be_own(shape: tuple[int, int]) -> bool:

@@ -229,7 +229,8 @@ class Planes:
 
     def _offsets(self, phase: int, referenced: bool, row: int) -> NDArray[np.int64]:
         height, width = self.values.shape[1:]
-        return _first_offsets(phase, referenced, height, width) + row * width
+        first = _first_offsets(phase, referenced, height, width)
+        return first + row * width if row else first
 
     def positions(self, phase: int) -> NDArray[np.int64]:
         """Where a phase's samples are in the band of all its rows."""

@@ -53,41 +53,41 @@ def choose_correction(
     samples: NDArray[np.int32], left: NDArray[np.bool_], prediction: Prediction
 ) -> Correction:
     """The correction worth telling for a phase, of which the samples ``left`` are coded."""
-    costs = np.zeros((2, 2 * LARGEST))
-    stride = len(samples) // _COST_SAMPLES | 1
-    linear, refined = prediction.means(True), prediction.means(False)
-    _costs(
-        samples[::stride],
-        left[::stride],
-        refined[::stride],
-        prediction.steps[::stride],
-        _BITS_EACH,
-        costs[0],
-    )
-    _costs(
-        samples[::stride],
-        left[::stride],
-        linear[::stride],
-        prediction.steps[::stride],
-        _BITS_EACH,
-        costs[1],
-    )
-    costs *= stride
-    best = int(costs.argmin())
-    gain = costs[0, LARGEST] - costs.flat[best]
-    if gain <= max(_GAIN_BITS, _GAIN_SHARE * costs[0, LARGEST]):
+    means = (prediction.refined, prediction.linear.reshape(-1))
+    best, gain, kept = _best(samples, left, means, prediction.steps, _BITS_EACH)
+    if gain <= max(_GAIN_BITS, _GAIN_SHARE * kept):
         return Correction()
     return Correction(best >= 2 * LARGEST, best % (2 * LARGEST) - LARGEST)
 
 
 @njit(cache=True)
-def _costs(
-    samples: Ints, left: Flags, means: Ints, steps: Octets, bits_each: Reals, costs: Reals
+def _best(
+    samples: Ints, left: Flags, means: tuple[Ints, Ints], steps: Octets, bits_each: Reals
+) -> tuple[int, float, float]:
+    """The best correction, by refined means and then linear ones; what it saves, of how much."""
+    costs = np.zeros((2, 2 * LARGEST))
+    stride = len(samples) // _COST_SAMPLES | 1
+    for way in range(2):
+        _add_costs(samples, left, means[way], steps, stride, bits_each, costs[way])
+    best = int(costs.argmin())
+    kept = costs[0, LARGEST] * stride
+    return best, kept - costs.flat[best] * stride, kept
+
+
+@njit(cache=True)
+def _add_costs(
+    samples: Ints,
+    left: Flags,
+    means: Ints,
+    steps: Octets,
+    stride: int,
+    bits_each: Reals,
+    costs: Reals,
 ) -> None:
     """About the bits that the samples take under each correction: a geometric code's."""
     first, span = -64, 192
     counts, totals = np.zeros(span), np.zeros(span)
-    for i in range(len(samples)):
+    for i in range(0, len(samples), stride):
         if left[i] and steps[i] != FLAT_STEP:
             counts[steps[i] - first] += 1
             totals[steps[i] - first] += abs(samples[i] - ((means[i] + 8) >> 4))

@@ -202,11 +202,20 @@ def _count_single(symbols: Ints, counts: Longs) -> Whole:
 def count_segments(
     symbols: Ints, starts: Longs, wanted: Flags, counts: Longs, raw_totals: Longs
 ) -> None:
-    """:func:`count_segment` for symbols in context order: counts are (contexts, GROUPINGS, 256)."""
-    for context in range(len(starts) - 1):
-        if starts[context] < starts[context + 1]:
-            segment = symbols[starts[context] : starts[context + 1]]
-            count_segment(segment, wanted[context], counts[context], raw_totals[context])
+    """:func:`count_segment` for the segments of all phases.
+
+    Args:
+        symbols: of all segments.
+        starts: where they start, (phases, contexts + 1).
+        wanted: groupings of each context.
+        counts: (contexts, GROUPINGS, 256), added to.
+        raw_totals: (contexts, GROUPINGS), added to.
+    """
+    for phase in range(len(starts)):
+        for context in range(starts.shape[1] - 1):
+            segment = symbols[starts[phase, context] : starts[phase, context + 1]]
+            if len(segment):
+                count_segment(segment, wanted[context], counts[context], raw_totals[context])
 
 
 @njit(cache=True)
@@ -214,24 +223,30 @@ def write_segments(
     symbols: Ints,
     starts: Longs,
     groupings: Bytes,
-    codes: Codes,
-    lengths: Bytes,
+    table: tuple[Codes, Bytes],
     buffer: Bytes,
     state: State,
 ) -> None:
-    """Write symbols in context order, each context with its own table."""
-    for context in range(len(starts) - 1):
-        segment = symbols[starts[context] : starts[context + 1]]
-        if len(segment) == 0:
-            continue
-        room = 2 * len(segment) + 2
-        tokens = np.empty(room, np.int16)
-        raw = np.empty(room, np.int64)
-        raw_bits = np.empty(room, np.uint8)
-        count = tokenise(segment, groupings[context], tokens, raw, raw_bits)
-        _write_tokens(
-            tokens[:count], raw, raw_bits, (codes[context], lengths[context]), buffer, state
-        )
+    """Write the segments of all phases, each context with its own codes and lengths."""
+    codes, lengths = table
+    for phase in range(len(starts)):
+        for context in range(starts.shape[1] - 1):
+            segment = symbols[starts[phase, context] : starts[phase, context + 1]]
+            if len(segment):
+                own = (codes[context], lengths[context])
+                _write_segment(segment, groupings[context], own, buffer, state)
+
+
+@njit(cache=True)
+def _write_segment(
+    segment: Ints, grouping: int, table: tuple[Codes, Bytes], buffer: Bytes, state: State
+) -> None:
+    room = 2 * len(segment) + 2
+    tokens = np.empty(room, np.int16)
+    raw = np.empty(room, np.int64)
+    raw_bits = np.empty(room, np.uint8)
+    count = tokenise(segment, grouping, tokens, raw, raw_bits)
+    _write_tokens(tokens[:count], raw, raw_bits, table, buffer, state)
 
 
 @njit(cache=True)

@@ -85,10 +85,10 @@ def test_symbols_come_back_in_every_grouping(symbols: list[int], grouping: int) 
     counts, raw_totals = np.zeros((GROUPINGS, SYMBOLS), np.int64), np.zeros(GROUPINGS, np.int64)
     count_segment(segment, np.ones(GROUPINGS, np.bool_), counts, raw_totals)
     lengths = code_lengths(counts[grouping])
-    starts, groupings = np.array([0, len(segment)]), np.array([grouping], np.uint8)
+    starts, groupings = np.array([[0, len(segment)]]), np.array([grouping], np.uint8)
     buffer, state = np.zeros(8 * len(segment) + 64, np.uint8), new_state()
-    codes = canonical_codes(lengths[None])
-    write_segments(segment, starts, groupings, codes, lengths[None], buffer, state)
+    table = (canonical_codes(lengths[None]), lengths[None])
+    write_segments(segment, starts, groupings, table, buffer, state)
     bits = int(counts[grouping] @ lengths.astype(np.int64)) + int(raw_totals[grouping])
     written = buffer[: flush(buffer, state)]
     assert len(written) == (bits + 7) // 8
