@@ -1,6 +1,6 @@
 """Lossless image codec: arrays in, bytes out, and back."""
 
-import codec.stamp  # noqa: F401 - before any compiled function is defined
+import codec.stamp
 import codec.vectors  # noqa: F401 - likewise
 from codec.analyse import Hints
 from codec.errors import (

@@ -109,9 +109,8 @@ def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
     signed = hints.signed and _is_narrower_signed(stored, bits)
     if signed:
         stored = _sign_extended(stored, bits)
-    stored, rows = _without_repeats(stored)
-    transposed, columns = _without_repeats(stored.T)
-    stored = np.ascontiguousarray(transposed.T)
+    stored, rows = _without_repeats(stored, axis=0)
+    stored, columns = _without_repeats(stored, axis=1)
     minimum = int(stored.min())
     samples = stored - minimum
     values, counts = _histogram(samples)
@@ -219,18 +218,23 @@ def _put_values(values: NDArray[np.int64]) -> bytes:
 
 
 def _without_repeats(
-    stored: NDArray[np.int32],
+    stored: NDArray[np.int32], axis: int
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_] | None]:
-    """The rows that differ from the one before, and which they are, where leaving out pays."""
-    kept = _differing(stored)
+    """Without the rows (axis 0) or columns that repeat the one before, where leaving out pays.
+
+    And which are left, None if all.
+    """
+    kept = _differing(stored.T if axis else stored)
     if kept.all():
         return stored, None
-    repeated = stored[~kept]
-    saved = FLAT_BITS * repeated.size + CHANGE_BITS * int((np.diff(repeated) != 0).sum())
-    is_constant = kept.sum() == 1 and not np.diff(stored[0]).any()
+    repeated = np.compress(~kept, stored, axis)
+    changes = np.count_nonzero(np.diff(repeated, axis=1 - axis))
+    saved = FLAT_BITS * repeated.size + CHANGE_BITS * changes
+    left = np.compress(kept, stored, axis)
+    is_constant = left.shape[axis] == 1 and not np.diff(left, axis=1 - axis).any()
     if is_constant or saved <= 8 * len(_put_mask(kept)):
         return stored, None
-    return stored[kept], kept
+    return left, kept
 
 
 @njit(cache=True)

@@ -29,6 +29,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codec.arrays import Ints
+
 BORDER = 3
 
 MIN_SIDE = 8
@@ -188,6 +190,10 @@ def turned_shape(shape: tuple[int, int], split: Split) -> tuple[int, int]:
     return (shape[1], shape[0]) if split == Split.COLUMNS else shape
 
 
+Lie = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""Row and column of a phase's first sample, the steps to the next ones, and the level's shape."""
+
+
 class Planes:
     """The phases of one level, bordered: ``values`` is int32 of shape (planes, rows, columns).
 
@@ -205,8 +211,8 @@ class Planes:
         bordered = (planes, rows + 2 * BORDER, columns + 2 * BORDER)
         self.values = np.zeros(bordered, np.int32)
         if reference is not None:
-            for number, phase in enumerate(layout.phases):
-                self._put(len(layout.phases) + number, number, layout.take(reference, phase))
+            for plane, phase in enumerate(layout.phases, len(layout.phases)):
+                fill(self.values[plane], layout.take(reference, phase), self.lie(phase))
 
     @property
     def stride(self) -> int:
@@ -245,13 +251,17 @@ class Planes:
 
     def put(self, phase: int, samples: NDArray[np.int32]) -> None:
         """Set one phase and mirror it into its border."""
-        plane = self.layout.phases.index(phase)
-        self._put(plane, plane, samples)
+        fill(self.plane(phase), samples, self.lie(phase))
 
-    def _put(self, plane: int, number: int, samples: NDArray[np.int32]) -> None:
-        rows, columns = samples.shape
-        self.values[plane, BORDER : BORDER + rows, BORDER : BORDER + columns] = samples
-        _mirror(self.values[plane], self.layout.parities[number], self.layout.steps, self.shape)
+    def plane(self, phase: int) -> NDArray[np.int32]:
+        """A view of one phase with its border, to :func:`fill`."""
+        plane: NDArray[np.int32] = self.values[self.layout.phases.index(phase)]
+        return plane
+
+    def lie(self, phase: int) -> Lie:
+        """How a phase's samples lie in the level."""
+        parities = self.layout.parities[self.layout.phases.index(phase)]
+        return parities, self.layout.steps, self.shape
 
     def join(self) -> NDArray[np.int32]:
         """The level's image, put together from its phases."""
@@ -280,21 +290,19 @@ def _mirrored(index: int, parity: int, step: int, size: int) -> int:
 
 
 @njit(cache=True)
-def _mirror(
-    plane: NDArray[np.int32],
-    parities: tuple[int, int],
-    steps: tuple[int, int],
-    shape: tuple[int, int],
-) -> None:
-    height, width = plane.shape
-    last_row = BORDER + (shape[0] - parities[0] + steps[0] - 1) // steps[0]
-    last_column = BORDER + (shape[1] - parities[1] + steps[1] - 1) // steps[1]
-    for y in range(BORDER, last_row):
+def fill(plane: Ints, samples: Ints, lie: Lie) -> None:
+    """Set a phase's plane and mirror it into its border."""
+    last_row, last_column = BORDER + samples.shape[0], BORDER + samples.shape[1]
+    parities, steps, shape = lie
+    for y in range(samples.shape[0]):
+        row = plane[BORDER + y]
+        for x in range(samples.shape[1]):
+            row[BORDER + x] = samples[y, x]
         for x in range(BORDER):
-            plane[y, x] = plane[y, _mirrored(x, parities[1], steps[1], shape[1])]
-        for x in range(last_column, width):
-            plane[y, x] = plane[y, _mirrored(x, parities[1], steps[1], shape[1])]
+            row[x] = row[_mirrored(x, parities[1], steps[1], shape[1])]
+        for x in range(last_column, len(row)):
+            row[x] = row[_mirrored(x, parities[1], steps[1], shape[1])]
     for y in range(BORDER):
         plane[y] = plane[_mirrored(y, parities[0], steps[0], shape[0])]
-    for y in range(last_row, height):
+    for y in range(last_row, len(plane)):
         plane[y] = plane[_mirrored(y, parities[0], steps[0], shape[0])]

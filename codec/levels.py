@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from codec.arrays import Bytes, Ints, Longs, Octets, Whole
 from codec.contexts import LEFT_OUT, SCALE_CONTEXTS, scale_steps
 from codec.features import extract, refine
-from codec.lattice import NEIGHBOURHOODS, Planes, Split, layout_of_split
+from codec.lattice import NEIGHBOURHOODS, Lie, Planes, Split, fill, layout_of_split
 from codec.linear import FRACTION_BITS, predict_band
 from codec.predictor import Predictor
 from codec.tiles import Places
@@ -60,7 +60,10 @@ class Level:
 
     def start(self, coarser: NDArray[np.int32], coarser_errors: NDArray[np.int32]) -> None:
         """Set phase 0, the next coarser level, and its linear residuals."""
-        self._put(0, coarser, coarser_errors)
+        self.values.put(0, coarser)
+        self.errors.put(0, coarser_errors)
+        self._error_total = int(_magnitude(coarser_errors))
+        self._known = coarser.size
 
     def predict(self, phase: int, kernels: NDArray[np.int32], places: Places) -> Prediction:
         """Predict a phase from the ones before it, each sample by its class's kernel."""
@@ -96,12 +99,8 @@ class Level:
 
     def complete(self, phase: int, samples: NDArray[np.int32], linear: NDArray[np.int32]) -> None:
         """Set a phase's samples, now that they are known."""
-        self._put(phase, samples, _errors(samples, linear))
-
-    def _put(self, phase: int, samples: NDArray[np.int32], errors: NDArray[np.int32]) -> None:
-        self.values.put(phase, samples)
-        self.errors.put(phase, errors)
-        self._error_total += int(_magnitude(errors))
+        planes = (self.values.plane(phase), self.errors.plane(phase))
+        self._error_total += _complete(planes, samples, linear, self.values.lie(phase))
         self._known += samples.size
 
     def clip_contexts(self, phase: int, clip: int) -> NDArray[np.uint8]:
@@ -114,12 +113,15 @@ class Level:
 
 
 @njit(cache=True)
-def _errors(samples: Ints, linear: Ints) -> Ints:
+def _complete(planes: tuple[Ints, Ints], samples: Ints, linear: Ints, lie: Lie) -> int:
+    """Set a phase's samples and their linear residuals; the sum of these' magnitudes."""
     errors = np.empty(samples.shape, np.int32)
     for y in range(samples.shape[0]):
         for x in range(samples.shape[1]):
             errors[y, x] = samples[y, x] - ((linear[y, x] + np.int32(8)) >> np.int32(FRACTION_BITS))
-    return errors
+    fill(planes[0], samples, lie)
+    fill(planes[1], errors, lie)
+    return int(_magnitude(errors))
 
 
 @njit(cache=True)
