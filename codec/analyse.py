@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Flags, Ints, Longs
+from codec.arrays import Flags, Ints, Longs, Whole
 from codec.differences import Differences, differences, sums
 from codec.errors import StreamError
 from codec.fields import FieldReader, put_block, put_number
@@ -105,14 +105,15 @@ Words = NDArray[np.uint8] | NDArray[np.uint16]
 def analyse(words: Words, hints: Hints) -> tuple[Plan, NDArray[np.int32]]:
     """The plan of a frame that is not empty, and its samples (int32, C-contiguous)."""
     bits, high = _stored_bits(words, hints)
-    stored = words.astype(np.int32) & ((1 << bits) - 1)
+    stored = words.astype(np.int32)
+    stored &= (1 << bits) - 1
     signed = hints.signed and _is_narrower_signed(stored, bits)
     if signed:
         stored = _sign_extended(stored, bits)
     stored, rows = _without_repeats(stored, axis=0)
     stored, columns = _without_repeats(stored, axis=1)
-    minimum = int(stored.min())
-    samples = stored - minimum
+    minimum, samples = int(stored.min()), stored
+    samples -= minimum
     values, counts = _histogram(samples)
     step = int(np.gcd.reduce(values)) or 1
     if step > 1:
@@ -143,14 +144,24 @@ def _stored_bits(words: Words, hints: Hints) -> tuple[int, NDArray[np.uint16] | 
     bits = hints.bits_stored or allocated
     if not 0 < bits < allocated or (hints.high_bit is not None and hints.high_bit != bits - 1):
         return allocated, None
+    if not int(_all_bits(words)) >> bits:
+        return bits, None
     high = (words >> bits).astype(np.uint16)
     if hints.signed and _is_sign_extension(words, high, bits):
         return allocated, None
-    if not high.any():
-        return bits, None
     if (high == high.flat[0]).all() and not hints.signed:
         return allocated, None
     return bits, high
+
+
+@njit(cache=True)
+def _all_bits(words: Words) -> Whole:
+    """The bits that any word has."""
+    found = words.dtype.type(0)
+    for y in range(words.shape[0]):
+        for x in range(words.shape[1]):
+            found |= words[y, x]
+    return found
 
 
 def _is_sign_extension(words: Words, high: NDArray[np.uint16], bits: int) -> bool:

@@ -74,14 +74,17 @@ def encode_frame(
         FrameError: words are not two-dimensional or not of a word type that this codec knows.
     """
     _check(words.shape, words.dtype)
-    candidates = [bytes([STORED]) + _as_bytes(words)]
+    candidates = []
     if words.size:
         reference = _before(references, words.shape, words.dtype)
-        candidates += _encode_learned(
+        candidates = _encode_learned(
             words, predictor, hints or Hints(), reference, referring or Referring()
         )
         candidates += _encode_general(words, min(len(c) for c in candidates))
-    return min(candidates, key=len)
+    best = min(candidates, key=len, default=None)
+    if best is None or len(best) > 1 + words.nbytes:
+        return bytes([STORED]) + _little_endian(words).tobytes()
+    return best
 
 
 def decode_frame(
@@ -127,8 +130,9 @@ def _check(shape: Sequence[int], dtype: np.dtype[np.generic]) -> None:
         raise FrameError(f"a frame's words are uint8 or uint16, not {dtype}")
 
 
-def _as_bytes(words: Words) -> bytes:
-    return words.astype(words.dtype.newbyteorder("<"), copy=False).tobytes()
+def _little_endian(words: Words) -> NDArray[np.generic]:
+    """The words as they are in a dataset, in one piece: a copy only where they are not so yet."""
+    return np.ascontiguousarray(words, words.dtype.newbyteorder("<"))
 
 
 def _from_bytes(data: bytes, shape: tuple[int, int], dtype: np.dtype[np.generic]) -> Words:
@@ -186,7 +190,7 @@ def _encode_learned(
 
 def _encode_general(words: Words, to_beat: int) -> list[bytes]:
     """The general stream, if it has a chance to be the smallest."""
-    data = _as_bytes(words)
+    data = _little_endian(words).reshape(-1).view(np.uint8).data
     start = max(0, (len(data) - _PROBE_BYTES) // 2) & ~1
     probe = data[start : start + _PROBE_BYTES]
     expected = estimate_general(probe, words.itemsize) * len(data) / len(probe)
@@ -203,7 +207,7 @@ def _decode_general(body: bytes, shape: tuple[int, int], dtype: np.dtype[np.gene
 
 
 def _checksum(words: Words) -> bytes:
-    return zlib.crc32(_as_bytes(words)).to_bytes(CHECKSUM_BYTES, "little")
+    return zlib.crc32(_little_endian(words).data).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def _verified(words: Words, checksum: bytes) -> Words:
