@@ -1,25 +1,22 @@
 """The encoder's choice of classes: which tiles of an image share kernels.
 
-Lloyd's algorithm (Lloyd, IEEE Trans. Inf. Theory 28(2), 1982) on tiles: fit a kernel to the tiles
-of each class, give each tile to the class whose kernels leave the least, and again.
+A round of Lloyd's algorithm (Lloyd, IEEE Trans. Inf. Theory 28(2), 1982) on tiles, each time that
+classes are added: fit a kernel to the tiles of each class, give each tile to the class whose
+kernels leave the least. On 24 training images a second round saves 0.010%, and the better half of
+twice as many new classes 0.006%; each takes 3% of the encoder's time.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Longs, Reals
 from codec.lattice import Planes
 from codec.moments import Moments, moments_of
 from codec.tiles import MAX_CLASSES, TILE_BITS, UNTILED, Places, Tiling, tiles_shape
 
 _MIN_TILES = 16
 _GROWTH = 4
-_ROUNDS = 2
-_CANDIDATES = 2
-"""Tiles tried for each class that is added."""
 
 _KERNEL_BITS = 70
 """About what telling one kernel takes."""
@@ -60,8 +57,7 @@ class _Clusters:
         labels, classes, best = self._labels(), 1, self._total()
         while _GROWTH * classes <= min(MAX_CLASSES, self._tiles // 4):
             self._add((_GROWTH - 1) * classes)
-            for _ in range(_ROUNDS):
-                self._refit()
+            self._refit()
             total = self._total()
             if total >= best:
                 break
@@ -87,10 +83,9 @@ class _Clusters:
         return bits
 
     def _add(self, classes: int) -> None:
-        """Found new classes, each about a tile: those of a few that gain the image most."""
-        drawn = self._generator.integers(0, self._tiles, _CANDIDATES * classes)
-        candidates = self._bits_of(np.stack([self._around(int(tile)) for tile in drawn]))
-        founded = candidates[:, _gaining_most(candidates, self._bits.min(axis=1), classes)]
+        """Found new classes, each about a tile."""
+        drawn = self._generator.integers(0, self._tiles, classes)
+        founded = self._bits_of(np.stack([self._around(int(tile)) for tile in drawn]))
         self._bits = np.column_stack([self._bits, founded])
 
     def _around(self, tile: int) -> NDArray[np.bool_]:
@@ -103,18 +98,3 @@ class _Clusters:
         labels = self._labels()
         used = np.unique(labels)
         self._bits[:, used] = self._bits_of(labels == used[:, None])
-
-
-@njit(cache=True)
-def _gaining_most(candidates: Reals, least: Reals, wanted: int) -> Longs:
-    """Candidates, one after another, that leave the tiles least; ``least`` is what they take."""
-    chosen = np.empty(wanted, np.int64)
-    for n in range(wanted):
-        totals = np.zeros(candidates.shape[1])
-        for tile in range(len(candidates)):
-            for k in range(len(totals)):
-                totals[k] += min(candidates[tile, k], least[tile])
-        chosen[n] = totals.argmin()
-        for tile in range(len(candidates)):
-            least[tile] = min(least[tile], candidates[tile, chosen[n]])
-    return chosen
