@@ -59,8 +59,8 @@ def choose(counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tab
     chosen = slice(defaults.start, defaults.stop)
     return Choice(
         number,
-        [DEFAULT] * CONTEXTS,
-        list(defaults),
+        np.full(CONTEXTS, DEFAULT),
+        np.array(defaults),
         tables.groupings[chosen],
         tables.lengths[chosen],
         kept_bits,
@@ -98,7 +98,7 @@ def _departing(
     chosen = (kinds, numbers, groupings, lengths)
     known = (tables.groupings, tables.lengths)
     bits, sent = _choose_each(counts, raw_totals, known, costs, number * CONTEXTS, chosen)
-    choice = Choice(number, kinds.tolist(), numbers.tolist(), groupings, lengths, bits)
+    choice = Choice(number, kinds, numbers, groupings, lengths, bits)
     return choice, bits + sent
 
 
@@ -166,6 +166,10 @@ def _add_costs(
     bits = np.empty(len(numbers), np.int64)
     for context in range(len(counts)):
         bits[:] = raw_totals[context]
+        if not counts[context].sum():
+            for table in range(len(bits)):
+                costs[context, numbers[table]] = bits[table]
+            continue
         for token in range(counts.shape[1]):
             count = counts[context, token]
             if count:

@@ -180,7 +180,6 @@ class _Encoder:
             write_correction(setup.correction, buffer, state)
         if self._segments:
             frame_tables.write(choice, tables, buffer, state)
-            table = (frame_tables.codes(choice), choice.lengths)
             symbols, starts = self._segments.symbols, self._segments.starts
-            write_segments(symbols, starts, choice.groupings, table, buffer, state)
+            write_segments(symbols, starts, choice.groupings, choice.lengths, buffer, state)
         return buffer[: flush(buffer, state)].tobytes()

@@ -74,20 +74,19 @@ def is_decodable(lengths: Bytes) -> bool:
 
 
 @njit(cache=True)
-def canonical_codes(tables: Bytes) -> Codes:
-    """The canonical codes (uint32) of some tables' symbols, of their lengths (tables, symbols)."""
-    codes = np.zeros(tables.shape, np.uint32)
-    for table in range(len(tables)):
-        counts = np.zeros(MAX_LENGTH + 1, np.uint32)
-        for length in tables[table]:
-            counts[length] += 1
-        following = np.zeros(MAX_LENGTH + 1, np.uint32)
-        for length in range(2, MAX_LENGTH + 1):
-            following[length] = (following[length - 1] + counts[length - 1]) << 1
-        for symbol, length in enumerate(tables[table]):
-            if length:
-                codes[table, symbol] = following[length]
-                following[length] += 1
+def canonical_code(lengths: Bytes) -> Codes:
+    """The canonical code (uint32) of each symbol, of their lengths."""
+    codes = np.zeros(len(lengths), np.uint32)
+    counts = np.zeros(MAX_LENGTH + 1, np.uint32)
+    for length in lengths:
+        counts[length] += 1
+    following = np.zeros(MAX_LENGTH + 1, np.uint32)
+    for length in range(2, MAX_LENGTH + 1):
+        following[length] = (following[length - 1] + counts[length - 1]) << 1
+    for symbol, length in enumerate(lengths):
+        if length:
+            codes[symbol] = following[length]
+            following[length] += 1
     return codes
 
 

@@ -91,9 +91,9 @@ def _add_costs(
         if left[i] and steps[i] != FLAT_STEP:
             counts[steps[i] - first] += 1
             totals[steps[i] - first] += abs(samples[i] - ((means[i] + 8) >> 4))
-    for k in range(len(costs)):
-        for q in range(span):
-            if counts[q]:
+    for q in range(span):
+        if counts[q]:
+            for k in range(len(costs)):
                 step = min(max(q + first + k - LARGEST, 0), bits_each.shape[1] - 1)
                 costs[k] += counts[q] * bits_each[0, step] + totals[q] * bits_each[1, step]
 

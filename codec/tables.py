@@ -16,11 +16,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, State
+from codec.arrays import Bytes, Longs, State
 from codec.bitstream import take_bits, write_bits
 from codec.contexts import CONTEXTS
 from codec.errors import StreamError
-from codec.huffman import MAX_LENGTH, canonical_codes, is_decodable
+from codec.huffman import MAX_LENGTH, is_decodable
 from codec.predictor import Tables
 from codec.reading import Decoders, new_decoders
 
@@ -36,16 +36,16 @@ class Choice:
 
     Attributes:
         tables: number of the set that the defaults come from.
-        kinds: per context DEFAULT, OTHER or OWN.
-        numbers: per context the table used, or the one that its own table is told against.
+        kinds: int64 (CONTEXTS,), DEFAULT, OTHER or OWN.
+        numbers: int64 (CONTEXTS,), the table used, or the one that its own table is told against.
         groupings: uint8 (CONTEXTS,).
         lengths: uint8 (CONTEXTS, 256).
         bits: what the coded symbols will take, without the tables.
     """
 
     tables: int
-    kinds: list[int]
-    numbers: list[int]
+    kinds: NDArray[np.int64]
+    numbers: NDArray[np.int64]
     groupings: NDArray[np.uint8]
     lengths: NDArray[np.uint8]
     bits: int
@@ -75,19 +75,26 @@ def write(
 ) -> None:
     """Tell the choice."""
     write_bits(buffer, state, choice.tables, SET_BITS)
-    departs = any(choice.kinds)
+    departs = bool(choice.kinds.any())
     write_bits(buffer, state, int(departs), 1)
-    if not departs:
-        return
-    for context, kind in enumerate(choice.kinds):
+    if departs:
+        kinds = (choice.kinds, choice.numbers)
+        _write_departures(kinds, choice.lengths, tables.lengths, buffer, state)
+
+
+@njit(cache=True)
+def _write_departures(
+    kinds: tuple[Longs, Longs], lengths: Bytes, known: Bytes, buffer: Bytes, state: State
+) -> None:
+    for context in range(len(lengths)):
+        kind, number = kinds[0][context], kinds[1][context]
         if kind == DEFAULT:
             write_bits(buffer, state, 0, 1)
             continue
         write_bits(buffer, state, 2 if kind == OTHER else 3, 2)
-        write_bits(buffer, state, choice.numbers[context], NUMBER_BITS)
+        write_bits(buffer, state, number, NUMBER_BITS)
         if kind == OWN:
-            reference = tables.lengths[choice.numbers[context]]
-            _write_lengths(choice.lengths[context], reference, buffer, state)
+            _write_lengths(lengths[context], known[number], buffer, state)
 
 
 @njit(cache=True)
@@ -151,8 +158,3 @@ def _read_lengths(lengths: Bytes, buffer: Bytes, state: State) -> bool:
         lengths[i] = length
     lengths[count:] = 0
     return is_decodable(lengths)
-
-
-def codes(choice: Choice) -> NDArray[np.uint32]:
-    """Canonical codes of all contexts, (CONTEXTS, 256)."""
-    return canonical_codes(choice.lengths)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Codes, Flags, Ints, Longs, Shorts, State, Whole
 from codec.bitstream import COUNT, HELD, POSITION, write_bits
+from codec.huffman import canonical_code
 
 SINGLE, PAIR, QUAD, RUN = 0, 1, 2, 3
 GROUPINGS = 4
@@ -220,17 +221,15 @@ def count_segments(
 
 @njit(cache=True)
 def write_segments(
-    symbols: Ints,
-    starts: Longs,
-    groupings: Bytes,
-    table: tuple[Codes, Bytes],
-    buffer: Bytes,
-    state: State,
+    symbols: Ints, starts: Longs, groupings: Bytes, lengths: Bytes, buffer: Bytes, state: State
 ) -> None:
-    """Write the segments of all phases, each context with its own codes and lengths."""
-    codes, lengths = table
+    """Write the segments of all phases, each context with its own table's lengths."""
+    codes = np.empty(lengths.shape, np.uint32)
+    for context in range(len(lengths)):
+        if (starts[:, context] < starts[:, context + 1]).any():
+            codes[context] = canonical_code(lengths[context])
     for phase in range(len(starts)):
-        for context in range(starts.shape[1] - 1):
+        for context in range(len(lengths)):
             segment = symbols[starts[phase, context] : starts[phase, context + 1]]
             if len(segment):
                 own = (codes[context], lengths[context])

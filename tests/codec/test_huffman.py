@@ -13,7 +13,6 @@ from codec.bitstream import flush, new_state, overrun, padded, take_bits, write_
 from codec.huffman import (
     MAX_LENGTH,
     SYMBOLS,
-    canonical_codes,
     code_lengths,
     is_decodable,
 )
@@ -87,8 +86,7 @@ def test_symbols_come_back_in_every_grouping(symbols: list[int], grouping: int) 
     lengths = code_lengths(counts[grouping])
     starts, groupings = np.array([[0, len(segment)]]), np.array([grouping], np.uint8)
     buffer, state = np.zeros(8 * len(segment) + 64, np.uint8), new_state()
-    table = (canonical_codes(lengths[None]), lengths[None])
-    write_segments(segment, starts, groupings, table, buffer, state)
+    write_segments(segment, starts, groupings, lengths[None], buffer, state)
     bits = int(counts[grouping] @ lengths.astype(np.int64)) + int(raw_totals[grouping])
     written = buffer[: flush(buffer, state)]
     assert len(written) == (bits + 7) // 8
