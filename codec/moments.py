@@ -211,13 +211,12 @@ def _draw(values: Ints, places: Longs, target: Ints, top: int, side: int, drawn:
             pair = line[k]
             for x in range(columns):
                 pair[x] -= centre[x]
-        here = (y - top) // _ROW_STEP * side
+        here = np.uint64((y - top) // _ROW_STEP * side)
         for x in range(0, columns, side):
-            width = min(side, columns - x)
+            start, width = np.uint64(x), np.uint64(min(side, columns - x))
             for k in range(pairs + 1):
-                part, pair = drawn[x // side, k, here : here + width], line[k, x : x + width]
                 for i in range(width):
-                    part[i] = pair[i]
+                    drawn[x // side, k, here + i] = line[k, start + i]
     return int((bottom - top + _ROW_STEP - 1) // _ROW_STEP)
 
 
