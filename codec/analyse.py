@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Flags, Ints, Longs, Whole
+from codec.arrays import Flags, Ints, Longs
 from codec.differences import Differences, differences, sums
 from codec.errors import StreamError
 from codec.fields import FieldReader, put_block, put_number
@@ -144,7 +144,7 @@ def _stored_bits(words: Words, hints: Hints) -> tuple[int, NDArray[np.uint16] | 
     bits = hints.bits_stored or allocated
     if not 0 < bits < allocated or (hints.high_bit is not None and hints.high_bit != bits - 1):
         return allocated, None
-    if not int(_all_bits(words)) >> bits:
+    if not int(np.bitwise_or.reduce(words, axis=None)) >> bits:
         return bits, None
     high = (words >> bits).astype(np.uint16)
     if hints.signed and _is_sign_extension(words, high, bits):
@@ -152,16 +152,6 @@ def _stored_bits(words: Words, hints: Hints) -> tuple[int, NDArray[np.uint16] | 
     if (high == high.flat[0]).all() and not hints.signed:
         return allocated, None
     return bits, high
-
-
-@njit(cache=True)
-def _all_bits(words: Words) -> Whole:
-    """The bits that any word has."""
-    found = words.dtype.type(0)
-    for y in range(words.shape[0]):
-        for x in range(words.shape[1]):
-            found |= words[y, x]
-    return found
 
 
 def _is_sign_extension(words: Words, high: NDArray[np.uint16], bits: int) -> bool:

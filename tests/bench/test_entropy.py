@@ -16,4 +16,11 @@ def test_codes_take_a_little_more_than_entropy(tmp_path: Path) -> None:
     found = distances(tmp_path)
     assert [distance.modality for distance in found] == ["CT", "MR"]
     for distance in found:
+        assert distance.entropy == distance.shared, "of one frame"
         assert distance.entropy < distance.coded < 1.2 * distance.entropy
+
+
+def test_frames_of_one_file_share_a_distribution(tmp_path: Path) -> None:
+    shutil.copy(str(get_testdata_file("emri_small.dcm")), tmp_path)
+    (distance,) = distances(tmp_path)
+    assert distance.entropy < min(distance.shared, distance.coded)
