@@ -109,6 +109,15 @@ def entropy(
 
 
 @app.command()
+def noise() -> None:
+    """Compare what the codecs take on made noise with its entropy: no files are needed."""
+    from service.bench.noise import measure, noise_table
+
+    console.print("beyond the entropy, in bits per pixel, of magnitude images of noise alone")
+    console.print(noise_table(measure()))
+
+
+@app.command()
 def training(
     log: Annotated[
         Path, typer.Argument(help="log.jsonl of a training's folder.", exists=True, dir_okay=False)

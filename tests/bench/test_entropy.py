@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
+from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from service.bench.entropy import distances
@@ -21,6 +23,10 @@ def test_codes_take_a_little_more_than_entropy(tmp_path: Path) -> None:
 
 
 def test_frames_of_one_file_share_a_distribution(tmp_path: Path) -> None:
-    shutil.copy(str(get_testdata_file("emri_small.dcm")), tmp_path)
+    dataset = dcmread(str(get_testdata_file("MR_small.dcm")))
+    words = dataset.pixel_array
+    dataset.NumberOfFrames = 2
+    dataset.PixelData = np.stack((words, np.roll(words, 1, axis=0) // 2)).tobytes()
+    dataset.save_as(tmp_path / "two.dcm")
     (distance,) = distances(tmp_path)
     assert distance.entropy < min(distance.shared, distance.coded)
