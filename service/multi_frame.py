@@ -16,14 +16,14 @@ def encode_frames(
 ) -> Iterator[FrameStream]:
     """Code frames, each but every ``distance``-th with the one before it to refer to.
 
-    Only those two are in memory. The first after each key frame is coded both ways, alone and
+    Only those two are in memory. The first after the first key frame is coded both ways, alone and
     referring, and tells what the others do. Raises as :func:`codec.encode_frame` does.
     """
     before: tuple[Words, ...] = ()
     referring = Referring()
     for number, words in enumerate(frames):
         if number % distance == 0:
-            before, referring = (), Referring()
+            before = ()
         stream = encode_frame(words, predictor, hints, before, referring)
         yield FrameStream(stream, bool(before))
         before = (words,)
