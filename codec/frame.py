@@ -12,16 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analyse import (
-    Hints,
-    Words,
-    analyse,
-    by_differences,
-    put_plan,
-    restore,
-    samples_shape,
-    take_plan,
-)
+from codec.analyse import Hints, analyse, by_differences
 from codec.decoding import decode_samples
 from codec.differences import Differences, offered
 from codec.encoding import encode_samples
@@ -36,6 +27,7 @@ from codec.errors import (
 from codec.fields import FieldReader
 from codec.general import decode_general, encode_general, estimate_general
 from codec.lattice import MIN_SIDE
+from codec.plan import Words, put_plan, restore, samples_shape, take_plan
 from codec.predictor import Predictor
 from codec.references import reference_samples
 from codec.referring import Referring

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.analyse import Words, samples_shape, take_plan
 from codec.bitstream import POSITION, new_state
 from codec.contexts import FLAT_STEP, LEFT_OUT, SCALE_CONTEXTS, SCALES
 from codec.decoding import Decoder
@@ -21,6 +20,7 @@ from codec.fields import FieldReader
 from codec.frame import CHECKSUM_BYTES, LEARNED, NAME_BYTES, REFERENCED, decode_frame
 from codec.lattice import Split, layout_of_split
 from codec.levels import Level, Prediction
+from codec.plan import Words, samples_shape, take_plan
 from codec.predictor import Predictor
 from codec.reading import Decoders
 from codec.references import reference_samples

@@ -15,16 +15,8 @@ from codec.arrays import Bytes, Ints, Longs, Reals, State
 from codec.bitstream import take_bits, write_bits
 from codec.errors import StreamError
 from codec.lattice import NEIGHBOURHOODS, PREDICTED, REFERENCE_PAIRS, Planes
-from codec.linear import (
-    COEFFICIENT_BITS,
-    COEFFICIENT_LIMIT,
-    complete_kernel,
-    draw,
-    fit,
-    is_bounded,
-    quantised,
-    residual_bits,
-)
+from codec.least_squares import draw, fit, quantised, residual_bits
+from codec.linear import COEFFICIENT_BITS, COEFFICIENT_LIMIT, complete_kernel, is_bounded
 from codec.moments import Moments
 from codec.tiles import Tiling
 

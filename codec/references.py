@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.analyse import Plan, Words
 from codec.arrays import Ints
 from codec.differences import differences
+from codec.plan import Plan, Words
 
 
 def reference_samples(plan: Plan, words: Words) -> NDArray[np.int32]:

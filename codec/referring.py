@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from codec.kernels import may_be_own, referenced
 from codec.lattice import QUARTERS, Planes
-from codec.linear import draw, fit, residual_bits
+from codec.least_squares import draw, fit, residual_bits
 
 _CLEAR_BITS = 0.01
 """Frames are coded both ways again where they seem to gain or lose less than this a sample. Of 203

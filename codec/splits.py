@@ -26,7 +26,7 @@ from codec.lattice import (
     layout_of_split,
     turned,
 )
-from codec.linear import draw, fit, residual_bits
+from codec.least_squares import draw, fit, residual_bits
 
 _PROBES = 5_000
 _ANISOTROPY_BITS = 0.3

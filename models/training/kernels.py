@@ -17,7 +17,8 @@ from codec.lattice import (
     pyramid,
     turned,
 )
-from codec.linear import complete_kernel, draw, fit
+from codec.least_squares import draw, fit
+from codec.linear import complete_kernel
 from codec.splits import choose_splits
 from models.training.images import Samples
 from models.training.ranks import Ranks

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from codec import Hints, decode_frame, encode_frame
-from codec.analyse import take_plan
 from codec.differences import Differences, differences, offered, sums
 from codec.errors import StreamError
 from codec.fields import FieldReader
+from codec.plan import take_plan
 from codec.splits import choose_splits
 from models import registry
 

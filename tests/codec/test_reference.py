@@ -9,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from codec import Hints, decode_frame, encode_frame
-from codec.analyse import analyse, take_plan
+from codec.analyse import analyse
 from codec.differences import Differences
 from codec.fields import FieldReader
 from codec.fitting import Fitting
+from codec.plan import take_plan
 from codec.splits import choose_splits
 from models import golden, registry
 from tests.codec import reference_decoder

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from codec import CodecError, Predictor, decode_frame, decode_general, encode_frame, encode_general
-from codec.analyse import Words
 from codec.frame import LEARNED, NAME_BYTES
+from codec.plan import Words
 from models import registry
 from tests.fuzz.target import Target
 from tests.vault.objects import smooth
