@@ -26,12 +26,13 @@ from codec.errors import (
 )
 from codec.fields import FieldReader
 from codec.general import decode_general, encode_general, estimate_general
-from codec.lattice import MIN_SIDE
-from codec.plan import Words, put_plan, restore, samples_shape, take_plan
+from codec.lattice import MIN_SIDE, Split
+from codec.plan import Plan, Words, put_plan, restore, samples_shape, take_plan
 from codec.predictor import Predictor
 from codec.references import reference_samples
 from codec.referring import Referring
-from codec.splits import choose_splits
+from codec.splits import along_both, choose_splits
+from codec.tiles import TILED_LEVELS
 
 STORED, GENERAL, LEARNED, REFERENCED = 0, 1, 2, 3
 NAME_BYTES = 4
@@ -155,7 +156,7 @@ def _encode_learned(
     reference: Words | None,
     referring: Referring,
 ) -> list[bytes]:
-    """The learned streams worth comparing: alone, with the frame before, by differences."""
+    """The learned streams worth comparing: alone, with the frame before, and as axes are unlike."""
     plan, samples = analyse(words, hints)
     name = predictor.digest[:NAME_BYTES] + _checksum(words)
     head = name + put_plan(plan)
@@ -172,12 +173,34 @@ def _encode_learned(
         streams.append(bytes([REFERENCED if refers else LEARNED]) + head + coded)
     if len(ways) == 2:
         referring.learn(8 * (len(streams[0]) - len(streams[1])) / samples.size)
+    if any(split != Split.BOTH for split in splits[:TILED_LEVELS]):
+        to_beat = min(len(stream) for stream in streams)
+        streams += _of_unlike_axes(plan, samples, name, predictor, splits, to_beat)
+    return streams
+
+
+def _of_unlike_axes(
+    plan: Plan,
+    samples: NDArray[np.int32],
+    name: bytes,
+    predictor: Predictor,
+    splits: list[Split],
+    to_beat: int,
+) -> list[bytes]:
+    """Streams of an image that is halved along one axis first: by differences, if those help.
+
+    Else along both axes after all: only then may there be classes, which the splits do not know.
+    """
     axis = offered(splits)
     if axis != Differences.NONE:
         changing, changes = by_differences(plan, samples, axis)
         coded = encode_samples(changes, changing.span, predictor)
-        streams.append(bytes([LEARNED]) + name + put_plan(changing) + coded)
-    return streams
+        stream = bytes([LEARNED]) + name + put_plan(changing) + coded
+        if len(stream) < to_beat:
+            return [stream]
+    both = along_both((samples.shape[0], samples.shape[1]))
+    coded = encode_samples(samples, plan.span, predictor, None, both)
+    return [bytes([LEARNED]) + name + put_plan(plan) + coded]
 
 
 def _encode_general(words: Words, to_beat: int) -> list[bytes]:

@@ -51,6 +51,15 @@ def choose_splits(samples: NDArray[np.int32]) -> list[Split]:
     return splits
 
 
+def along_both(shape: tuple[int, int]) -> list[Split]:
+    """All levels of an image of ``shape`` halved along both axes."""
+    splits: list[Split] = []
+    while min(shape) >= MIN_SIDE:
+        splits.append(Split.BOTH)
+        shape = halved(shape, Split.BOTH)
+    return splits
+
+
 def _choose(image: NDArray[np.int32]) -> Split:
     if image.size < _MIN_SAMPLES or min(image.shape) < 2 * MIN_SIDE:
         return Split.BOTH

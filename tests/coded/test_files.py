@@ -145,13 +145,16 @@ def test_the_parts_of_a_stream_add_up(name: str) -> None:
 
 
 def test_residuals_are_small_where_the_scale_is() -> None:
-    flat, noisy = np.full((64, 64), 500), np.random.default_rng(1).integers(0, 1000, (64, 64))
-    image = np.hstack([flat, noisy]).astype(np.uint16)
+    random = np.random.default_rng(1)
+    image = np.hstack(
+        [random.integers(low, high, (64, 64)) for low, high in ((499, 502), (0, 1000))]
+    )
     (found,) = inspect_frames(
-        encode_file(pgm(image, 1023), registry.default()), registry.all_models()
+        encode_file(pgm(image.astype(np.uint16), 1023), registry.default()),
+        registry.all_models(),
     )
     assert found.residuals.shape == found.scales.shape == image.shape
-    assert np.nanmean(np.abs(found.residuals[:, :56])) < 1
+    assert np.nanmean(np.abs(found.residuals[:, :56])) < 2
     assert np.nanmean(found.scales[:, :56]) + 2 < np.nanmean(found.scales[:, 72:])
 
 
