@@ -1,7 +1,7 @@
 """Lossless image codec: arrays in, bytes out, and back."""
 
 import codec.stamp
-import codec.vectors  # noqa: F401 - likewise
+import codec.vectors  # noqa: F401 - both before any compiled function is defined
 from codec.analyse import Hints
 from codec.errors import (
     ChecksumError,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from codec.arrays import Flags, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
-from codec.solving import solve
+from codec.solving import dot, solve
 from codec.tiles import Places
 
 _NEAR_PAIRS = 6
@@ -172,17 +172,9 @@ def _accumulate(
             for n in range(height * side):
                 weighted[n] = drawn[x, i, n] * weights[n]
             for j in range(i + 1):
-                products[place, tile] = _dot(weighted[: height * side], drawn[x, j])
+                products[place, tile] = dot(weighted[: height * side], drawn[x, j])
                 place += 1
         rounding[tile] = np.float32(_ROUNDING * width / side) * weights[: height * side].sum()
-
-
-@njit(cache=True, fastmath=True)
-def _dot(first: Floats, second: Floats) -> np.float32:
-    total = np.float32(0.0)
-    for n in range(len(first)):
-        total += first[n] * second[n]
-    return total
 
 
 @njit(cache=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from codec.arrays import Reals
+from codec.arrays import Floats, Reals
 
 _RIDGE = 1e-4
 """Added to the diagonal, as a share of its mean: pairs that are alike share their weight."""
@@ -51,3 +51,12 @@ def _decompose(matrix: Reals) -> None:
             for k in range(j):
                 total -= matrix[i, k] * matrix[j, k]
             matrix[i, j] = np.sqrt(max(total, _LEAST_RIDGE)) if i == j else total / matrix[j, j]
+
+
+@njit(cache=True, fastmath=True)
+def dot(first: Floats, second: Floats) -> np.float32:
+    """The sum of products, of which normal equations are made."""
+    total = np.float32(0.0)
+    for n in range(len(first)):
+        total += first[n] * second[n]
+    return total

@@ -46,7 +46,7 @@ class Distance:
 def distances(folder: Path) -> list[Distance]:
     """One for each grayscale file under a folder whose frames are not constant."""
     predictor = registry.default()
-    images = (_frames(image, predictor) for image in grayscale_images(folder))
+    images = ((image.modality, _frames(image, predictor)) for image in grayscale_images(folder))
     return [_distance(modality, frames) for modality, frames in images if frames]
 
 
@@ -59,10 +59,10 @@ class _Frame:
     coded: int
 
 
-def _frames(image: GrayscaleImage, predictor: Predictor) -> tuple[str, list[_Frame]]:
-    """The modality, and the frames that are not constant."""
+def _frames(image: GrayscaleImage, predictor: Predictor) -> list[_Frame]:
+    """Those that are not constant."""
     analysed = (analyse(words, image.hints) for words in image.frames)
-    return image.modality, [
+    return [
         _frame(*count_tokens(samples, plan.span, predictor), predictor)
         for plan, samples in analysed
         if plan.span.limit
