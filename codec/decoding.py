@@ -15,12 +15,8 @@ from codec.contexts import (
     unfold,
 )
 from codec.errors import StreamError
-from codec.kernels import (
-    default_kernel,
-    may_be_own,
-    read_kernels,
-    referenced,
-)
+from codec.kernel_codes import read_kernels
+from codec.kernels import default_kernel, may_be_own, referenced
 from codec.lattice import (
     layout_of_split,
     level_shapes,

@@ -16,12 +16,8 @@ from codec.bitstream import flush, new_state
 from codec.choose import choose, offered_groupings
 from codec.contexts import CONTEXTS, clip_surprises
 from codec.fitting import Fitting
-from codec.kernels import (
-    default_kernel,
-    may_be_own,
-    referenced,
-    write_kernels,
-)
+from codec.kernel_codes import write_kernels
+from codec.kernels import default_kernel, may_be_own, referenced
 from codec.lattice import (
     Split,
     pyramid,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from codec.arrays import Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
 from codec.linear import COEFFICIENT_BITS, COEFFICIENT_LIMIT, complete_kernel, is_bounded
+from codec.rounding import ROUNDING, rounded
 from codec.solving import dot, solve
 
 _FIT_SAMPLES = 5_000
@@ -105,29 +106,53 @@ def fit(drawn: Drawn) -> NDArray[np.int32] | None:
     Weights fall with the local activity, so that edges do not decide the kernel of the noise. Only
     the encoder calls this: floats are allowed, since the rounded coefficients are sent.
     """
-    count = len(drawn.differences)
-    equations = np.zeros((count, count + 1))
-    if not _accumulate(drawn.differences, drawn.wanted, equations):
-        return None
-    kernel = quantised(solve(equations), drawn.own)
+    kernel = _fit(drawn.differences, drawn.wanted, drawn.own)
     return kernel if len(kernel) else None
 
 
-@njit(cache=True, fastmath=True)
-def _accumulate(differences: Floats, wanted: Floats, equations: Reals) -> bool:
-    """Sum up the weighted normal equations' lower triangle, and their right side after it.
+def fit_to_tell(drawn: Drawn, expected: NDArray[np.int32]) -> NDArray[np.int32] | None:
+    """The same, but rounded to what is worth telling by differences to what is expected."""
+    kernel = _fit_to_tell(drawn.differences, drawn.wanted, drawn.own, drawn.share, expected)
+    return kernel if len(kernel) else None
 
-    False where all samples equal their neighbours. A compiled loop, since a BLAS may start threads
-    for it, which cost more than it takes.
+
+@njit(cache=True)
+def _fit(differences: Floats, wanted: Floats, own: int) -> Ints:
+    products, weight = _products(differences, wanted)
+    if weight == 0.0:
+        return np.empty(0, np.int32)
+    equations = np.empty((len(differences), len(differences) + 1))
+    equations[:, :-1] = products[:-1, :-1]
+    equations[:, -1] = products[-1, :-1]
+    return quantised(solve(equations), own)
+
+
+@njit(cache=True)
+def _fit_to_tell(
+    differences: Floats, wanted: Floats, own: int, share: float, expected: Ints
+) -> Ints:
+    products, weight = _products(differences, wanted)
+    if weight == 0.0:
+        return np.empty(0, np.int32)
+    return rounded(products, ROUNDING * weight, share * len(wanted), own, expected)
+
+
+@njit(cache=True, fastmath=True)
+def _products(differences: Floats, wanted: Floats) -> tuple[Reals, float]:
+    """Weighted products of all two pairs and, last, the samples: the lower triangle.
+
+    With the sum of the weights, or 0 where all samples equal their neighbours. A compiled loop,
+    since a BLAS may start threads for it, which cost more than it takes.
     """
     count = len(differences)
+    products = np.zeros((count + 1, count + 1))
     activity = np.zeros(len(wanted), np.float32)
     for k in range(_NEAR_PAIRS):
         for n in range(len(wanted)):
             activity[n] += abs(differences[k, n])
     mean = activity.mean()
     if mean == 0:
-        return False
+        return products, 0.0
     least = np.float32(0.3 * mean + 1.0)
     for n in range(len(wanted)):
         spread = activity[n] + least
@@ -137,9 +162,12 @@ def _accumulate(differences: Floats, wanted: Floats, equations: Reals) -> bool:
         for n in range(len(wanted)):
             weighted[n] = activity[n] * differences[i, n]
         for j in range(i, count):
-            equations[j, i] = dot(weighted, differences[j])
-        equations[i, count] = dot(weighted, wanted)
-    return True
+            products[j, i] = dot(weighted, differences[j])
+        products[count, i] = dot(weighted, wanted)
+    for n in range(len(wanted)):
+        weighted[n] = activity[n] * wanted[n]
+    products[count, count] = dot(weighted, wanted)
+    return products, activity.sum()
 
 
 def residual_bits(drawn: Drawn, *kernels: NDArray[np.int32]) -> NDArray[np.float64]:

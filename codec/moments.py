@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from codec.arrays import Flags, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
+from codec.rounding import ROUNDING, rounded
 from codec.solving import dot, solve
 from codec.tiles import Places
 
 _NEAR_PAIRS = 6
 _SHARE = 0.02
 """A class's kernel leans this much on the whole image's, lest it fit a handful of tiles."""
-
-_ROUNDING = 0.08
-"""Mean square of what rounding adds to a residual: a twelfth."""
 
 _PROBES = 2000
 _ROW_STEP = 2
@@ -59,6 +57,17 @@ class Moments:
         """
         return _solve(members, self.products, self.whole)
 
+    def kernels(
+        self, members: NDArray[np.bool_], expected: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """The same, each rounded to what is worth telling, (sets, pairs) in 512ths.
+
+        Each is told by its differences to the first, and that one by those to what is expected.
+        """
+        counts = members @ self.counts * float(_ROW_STEP)
+        added = members @ self.rounding.astype(np.float64)
+        return _kernels(members, self.products, self.whole, (counts, added), expected)
+
     def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:
         """About what each tile takes under each of some kernels, (tiles, kernels).
 
@@ -81,6 +90,33 @@ def _solve(members: Flags, products: Floats, whole: Reals) -> Reals:
         equations += _SHARE * np.trace(equations) / least * everything
         solved[number] = solve(equations)
     return solved
+
+
+@njit(cache=True)
+def _kernels(
+    members: Flags, products: Floats, whole: Reals, totals: tuple[Reals, Reals], expected: Ints
+) -> Ints:
+    side = int(np.sqrt(2 * len(products)))
+    kernels = np.empty((len(members), side - 1), np.int32)
+    everything = _square(whole, side)
+    least = max(np.trace(everything[:-1, :-1]), 1e-30)
+    for number in range(len(members)):
+        own = _square(_sum(np.flatnonzero(members[number]), products), side)
+        lean = _SHARE * np.trace(own[:-1, :-1]) / least
+        known = kernels[0] if number else expected
+        added = totals[1][number]
+        kernel = rounded(own + lean * everything, added, totals[0][number], side - 1, known)
+        kernels[number] = kernel if len(kernel) else known
+    return kernels
+
+
+@njit(cache=True)
+def _square(triangle: Reals, side: int) -> Reals:
+    square, place = np.zeros((side, side)), 0
+    for i in range(side):
+        square[i, : i + 1] = triangle[place : place + i + 1]
+        place += i + 1
+    return square
 
 
 @njit(cache=True, fastmath=True)
@@ -174,7 +210,7 @@ def _accumulate(
             for j in range(i + 1):
                 products[place, tile] = dot(weighted[: height * side], drawn[x, j])
                 place += 1
-        rounding[tile] = np.float32(_ROUNDING * width / side) * weights[: height * side].sum()
+        rounding[tile] = np.float32(ROUNDING * width / side) * weights[: height * side].sum()
 
 
 @njit(cache=True)
