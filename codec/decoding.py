@@ -16,8 +16,9 @@ from codec.contexts import (
 )
 from codec.errors import StreamError
 from codec.kernel_codes import read_kernels
-from codec.kernels import default_kernel, may_be_own, referenced
+from codec.kernels import default_kernel, may_be_own
 from codec.lattice import (
+    NEIGHBOURHOODS,
     layout_of_split,
     level_shapes,
     turned,
@@ -114,13 +115,12 @@ class Decoder:
         return setups
 
     def _read_setup(self, number: int, phase: int, shape: tuple[int, int]) -> Setup:
-        default = default_kernel(self._predictor.kernels, number, phase)
+        is_referenced = self._references[number] is not None
+        default = default_kernel(self._predictor.kernels, number, phase, is_referenced)
         classes = self._tiling.at(number).classes
         if not may_be_own(shape):
             return Setup(np.repeat(default[None], classes, axis=0), Correction())
-        own = len(default)
-        if self._references[number] is not None:
-            default = referenced(default)
+        own = NEIGHBOURHOODS[phase].shape[1] // 2
         kernels = read_kernels(classes, default, own, self._buffer, self._state)
         return Setup(kernels, read_correction(self._buffer, self._state))
 

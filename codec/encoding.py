@@ -17,7 +17,7 @@ from codec.choose import choose, offered_groupings
 from codec.contexts import CONTEXTS, clip_surprises
 from codec.fitting import Fitting
 from codec.kernel_codes import write_kernels
-from codec.kernels import default_kernel, may_be_own, referenced
+from codec.kernels import default_kernel, may_be_own
 from codec.lattice import (
     Split,
     pyramid,
@@ -169,9 +169,8 @@ class _Encoder:
         if may_be_tiled(self._splits) and self._references[0] is None:
             write_tiling(tiling, buffer, state)
         for (number, phase), setup in self._setups.items():
-            default = default_kernel(self._predictor.kernels, number, phase)
-            if self._references[number] is not None:
-                default = referenced(default)
+            is_referenced = self._references[number] is not None
+            default = default_kernel(self._predictor.kernels, number, phase, is_referenced)
             write_kernels(setup.kernels, default, buffer, state)
             write_correction(setup.correction, buffer, state)
         if self._segments:

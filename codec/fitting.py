@@ -51,7 +51,7 @@ class Fitting:
         places = self.tiling.at(number)
         if places is UNDIVIDED:
             return fit_kernel(planes, number, phase, target, self._defaults)[None]
-        default = default_kernel(self._defaults, number, phase)
+        default = default_kernel(self._defaults, number, phase, is_referenced=False)
         if not may_be_own((target.shape[0], target.shape[1])):
             return np.repeat(default[None], places.classes, axis=0)
         moments = moments_of(planes, phase, target, places) if number else self._moments[phase]

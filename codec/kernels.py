@@ -21,21 +21,25 @@ DEFAULT_LEVELS = 3
 """The predictor has a set of default kernels for each of the finest levels; the last is for all
 coarser ones too."""
 
-COEFFICIENTS = max(NEIGHBOURHOODS[phase].shape[1] for phase in PREDICTED) // 2
+COEFFICIENTS = max(NEIGHBOURHOODS[phase].shape[1] for phase in PREDICTED) // 2 + len(
+    REFERENCE_PAIRS
+)
 _MIN_SAMPLES = 256
 
 
-def default_kernel(defaults: NDArray[np.int32], level: int, phase: int) -> NDArray[np.int32]:
-    """The predictor's kernel for a phase of a level."""
-    pairs = NEIGHBOURHOODS[phase].shape[1] // 2
-    return defaults[min(level, DEFAULT_LEVELS - 1), phase - 1, :pairs]
+DEFAULTS_SHAPE = (2, DEFAULT_LEVELS, len(PREDICTED), COEFFICIENTS)
+"""Of a predictor's kernels: those of frames by themselves, then those with the frame before."""
 
 
-def referenced(kernel: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The kernel with coefficients for the frame before, which add nothing."""
-    extended = np.zeros(len(kernel) + len(REFERENCE_PAIRS), np.int32)
-    extended[: len(kernel)] = kernel
-    return extended
+def default_kernel(
+    defaults: NDArray[np.int32], level: int, phase: int, is_referenced: bool
+) -> NDArray[np.int32]:
+    """The predictor's kernel for a phase of a level, of DEFAULTS_SHAPE.
+
+    Its coefficients for the frame before, if it has any, are the last.
+    """
+    pairs = NEIGHBOURHOODS[phase].shape[1] // 2 + (len(REFERENCE_PAIRS) if is_referenced else 0)
+    return defaults[int(is_referenced), min(level, DEFAULT_LEVELS - 1), phase - 1, :pairs]
 
 
 def may_be_own(shape: tuple[int, int]) -> bool:
@@ -47,11 +51,9 @@ def fit_kernel(
     planes: Planes, level: int, phase: int, target: NDArray[np.int32], defaults: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """The kernel worth using: the frame's own where it saves more bits than it takes."""
-    default = default_kernel(defaults, level, phase)
+    default = default_kernel(defaults, level, phase, planes.is_referenced)
     if not may_be_own((target.shape[0], target.shape[1])):
         return default
-    if planes.is_referenced:
-        default = referenced(default)
     drawn = draw(planes, phase, target)
     own = fit_to_tell(drawn, default)
     if own is None:

@@ -57,9 +57,7 @@ class Moments:
         """
         return _solve(members, self.products, self.whole)
 
-    def kernels(
-        self, members: NDArray[np.bool_], expected: NDArray[np.int32]
-    ) -> NDArray[np.int32]:
+    def kernels(self, members: NDArray[np.bool_], expected: NDArray[np.int32]) -> NDArray[np.int32]:
         """The same, each rounded to what is worth telling, (sets, pairs) in 512ths.
 
         Each is told by its differences to the first, and that one by those to what is expected.

@@ -36,7 +36,7 @@ class Predictor(Protocol):
 
     @property
     def kernels(self) -> NDArray[np.int32]:
-        """Default linear kernels, (levels, phases, coefficients): see :mod:`codec.kernels`."""
+        """Default linear kernels, int32 of codec.kernels.DEFAULTS_SHAPE."""
 
     @property
     def tables(self) -> Tables:

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.kernels import may_be_own, referenced
-from codec.lattice import QUARTERS, Planes
+from codec.kernels import may_be_own
+from codec.lattice import QUARTERS, REFERENCE_PAIRS, Planes
 from codec.least_squares import draw, fit, residual_bits
 
 _CLEAR_BITS = 0.01
@@ -63,5 +63,6 @@ def _saved(samples: NDArray[np.int32], before: NDArray[np.int32]) -> float:
     together = fit(drawn)
     if alone is None or together is None:
         return 0.0
-    bits = residual_bits(drawn, referenced(alone), together)
+    unhelped = np.concatenate((alone, np.zeros(len(REFERENCE_PAIRS), np.int32)))
+    bits = residual_bits(drawn, unhelped, together)
     return float(bits[0] - bits[1]) / target.size

@@ -36,7 +36,7 @@ def rounded(products: Reals, added: float, samples: float, own: int, expected: I
         expected: the kernel by whose differences it is told.
     """
     equations = _free(products, own)
-    count, right = len(equations), equations[:, -1].copy()
+    right = equations[:, -1].copy()
     solution = solve(equations)
     energy = _energy(products) - (solution * right).sum() + added
     price = samples * _BITS_PER_RATIO / max(energy, 1e-12)
