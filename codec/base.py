@@ -3,6 +3,7 @@
 Each sample is predicted by the median edge detector of JPEG-LS (ISO/IEC 14495-1, A.4.2) and its
 folded residual written as an adaptive Golomb-Rice code, whose parameter follows the mean of the
 residuals so far. It holds a few dozen samples of most frames, all of a frame under 8 samples wide.
+Of a frame that refers to the one before, the prediction is the sample at the same place there.
 """
 
 from __future__ import annotations
@@ -21,8 +22,16 @@ _ESCAPE = 24
 _HALVE_AT = 64
 
 
+def base_before(reference: NDArray[np.int32] | None) -> NDArray[np.int32]:
+    """The frame before's base level as :func:`write_base` takes it."""
+    return np.empty((0, 0), np.int32) if reference is None else reference
+
+
 @njit(cache=True)
-def _predicted(image: Ints, y: int, x: int, limit: int) -> Whole:
+def _predicted(image: Ints, before: Ints, place: tuple[int, int], limit: int) -> Whole:
+    y, x = place
+    if before.size:
+        return np.int64(before[y, x])
     if y == 0 and x == 0:
         return np.int64((limit + 1) >> 1)
     if y == 0:
@@ -52,12 +61,12 @@ def _start(limit: int) -> tuple[Whole, Whole]:
 
 
 @njit(cache=True)
-def write_base(image: Ints, limit: int, buffer: Bytes, state: State) -> None:
-    """Write an image (int32, in [0, limit])."""
+def write_base(image: Ints, before: Ints, limit: int, buffer: Bytes, state: State) -> None:
+    """Write an image, int32 in [0, limit]; ``before`` is the frame before's, or empty."""
     total, count = _start(limit)
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
-            residual = image[y, x] - _predicted(image, y, x, limit)
+            residual = image[y, x] - _predicted(image, before, (y, x), limit)
             symbol = 2 * residual - 1 if residual > 0 else -2 * residual
             k = _parameter(total, count)
             quotient = symbol >> k
@@ -78,8 +87,8 @@ def _follow(total: Whole, count: Whole, symbol: Whole) -> tuple[Whole, Whole]:
 
 
 @njit(cache=True)
-def read_base(image: Ints, limit: int, buffer: Bytes, state: State) -> bool:
-    """Fill an image (int32); False if a sample leaves [0, limit]."""
+def read_base(image: Ints, before: Ints, limit: int, buffer: Bytes, state: State) -> bool:
+    """Fill what :func:`write_base` wrote; False if a sample leaves [0, limit]."""
     total, count = _start(limit)
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
@@ -92,7 +101,7 @@ def read_base(image: Ints, limit: int, buffer: Bytes, state: State) -> bool:
             else:
                 symbol = take_bits(buffer, state, SYMBOL_BITS)
             turned = (symbol + 1) >> 1 if symbol & 1 else -(symbol >> 1)
-            sample = _predicted(image, y, x, limit) + turned
+            sample = _predicted(image, before, (y, x), limit) + turned
             if sample < 0 or sample > limit:
                 return False
             image[y, x] = sample

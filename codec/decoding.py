@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec import tables as frame_tables
-from codec.base import read_base
+from codec.base import base_before, read_base
 from codec.bitstream import new_state, overrun, padded
 from codec.contexts import (
     clip_settled,
@@ -72,7 +72,8 @@ class Decoder:
     def read(self) -> NDArray[np.int32]:
         """The samples; raises as :func:`decode_samples` does."""
         image = np.empty(self._shapes[-1], np.int32)
-        if not read_base(image, self._span.limit, self._buffer, self._state):
+        before = base_before(self._references[-1])
+        if not read_base(image, before, self._span.limit, self._buffer, self._state):
             raise StreamError("a base sample is out of range")
         if self._splits:
             image = self._read_levels(image)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec import tables as frame_tables
-from codec.base import base_room, write_base
+from codec.base import base_before, base_room, write_base
 from codec.bitstream import flush, new_state
 from codec.choose import choose, offered_groupings
 from codec.contexts import CONTEXTS, clip_surprises
@@ -165,7 +165,7 @@ class _Encoder:
         room += tiling.labels.size + _KERNEL_ROOM * tiling.classes
         buffer, state = np.zeros(room, np.uint8), new_state()
         write_splits(self._splits, buffer, state)
-        write_base(self._base, self._span.limit, buffer, state)
+        write_base(self._base, base_before(self._references[-1]), self._span.limit, buffer, state)
         if may_be_tiled(self._splits) and self._references[0] is None:
             write_tiling(tiling, buffer, state)
         for (number, phase), setup in self._setups.items():

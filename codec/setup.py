@@ -39,8 +39,12 @@ Setups = dict[tuple[int, int], Setup]
 def levels_of(
     reference: NDArray[np.int32] | None, splits: Sequence[Split]
 ) -> list[NDArray[np.int32] | None]:
-    """The frame before at each level, as the level is coded; None throughout if there is none."""
+    """The frame before at each level, as the level is coded, and last its base.
+
+    None throughout if there is none.
+    """
     if reference is None:
-        return [None] * len(splits)
-    levels = pyramid(reference, splits)
-    return [turned(level, split) for level, split in zip(levels, splits, strict=False)]
+        return [None] * (len(splits) + 1)
+    *levels, base = pyramid(reference, splits)
+    upright = [turned(level, split) for level, split in zip(levels, splits, strict=True)]
+    return [*upright, np.ascontiguousarray(base)]

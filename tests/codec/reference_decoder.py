@@ -406,7 +406,9 @@ class Samples:
                     quotient += 1
                 symbol = quotient << k | self.bits.take(k) if quotient < 24 else self.bits.take(17)
                 residual = (symbol + 1) // 2 if symbol % 2 else -(symbol // 2)
-                image[y, x] = self._median_edge(image, y, x) + residual
+                before = self.references[-1] if self.references else None
+                known = self._median_edge(image, y, x) if before is None else before[y, x]
+                image[y, x] = known + residual
                 total, count = total + symbol, count + 1
                 if count == 65:
                     total, count = total >> 1, count >> 1
@@ -446,15 +448,14 @@ class Samples:
 
     def _setup(self, level: int, phase: int) -> Setup:
         pairs = len(neighbours(phase)) // 2
-        kernel = self.model.kernels[min(level, 2), phase - 1, :pairs].copy()
+        extra = 4 if self.references else 0
+        kernel = self.model.kernels[bool(extra), min(level, 2), phase - 1, : pairs + extra].copy()
         rows, columns = self.shapes[level]
         if self.splits[level] == COLUMNS:
             rows, columns = columns, rows
         size = around(np.zeros((rows, columns), np.int64), phase, (0, 0)).size
         if size < 256:
             return kernel[None], False, 0
-        if self.references:
-            kernel = np.concatenate((kernel, [0, 0, 0, 0]))
         kernels = [self._kernel(kernel)]
         for _ in range(1, self.classes if level < 2 else 1):
             kernels.append(self._kernel(kernels[0]))
@@ -465,13 +466,13 @@ class Samples:
     def _kernel(self, expected: I64) -> I64:
         if not self.bits.take(1):
             return expected
-        kernel, k = expected.copy(), self.bits.take(4)
+        kernel, unit, k = expected.copy(), 1 << self.bits.take(3), self.bits.take(3)
         for i in range(1, len(kernel)):
             quotient = 0
             while self.bits.take(1):
                 quotient += 1
             value = quotient << k | self.bits.take(k)
-            kernel[i] += -(value + 1) // 2 if value % 2 else value // 2
+            kernel[i] += unit * (-(value + 1) // 2 if value % 2 else value // 2)
         own = len(kernel) - 4 if self.references else len(kernel)
         kernel[0] = 256 - kernel[1:own].sum()
         return kernel
