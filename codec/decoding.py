@@ -15,8 +15,7 @@ from codec.contexts import (
     unfold,
 )
 from codec.errors import StreamError
-from codec.kernel_codes import read_kernels
-from codec.kernels import default_kernel, may_be_own
+from codec.kernels import default_kernels, few_samples_kernels, may_be_own, read_kernels
 from codec.lattice import (
     NEIGHBOURHOODS,
     layout_of_split,
@@ -93,7 +92,7 @@ class Decoder:
             level.start(turned(image, split), turned(errors, split))
             for phase in level.layout.predicted:
                 setup = setups[number, phase]
-                prediction = level.predict(phase, setup.kernels, self._tiling.at(number))
+                prediction = level.predict(phase, setup.kernels.classes, self._tiling.at(number))
                 samples = self._read_phase(level, phase, prediction, setup.correction, decoders)
                 level.complete(phase, samples.reshape(prediction.linear.shape), prediction.linear)
             if overrun(self._buffer, self._state):
@@ -117,12 +116,12 @@ class Decoder:
 
     def _read_setup(self, number: int, phase: int, shape: tuple[int, int]) -> Setup:
         is_referenced = self._references[number] is not None
-        default = default_kernel(self._predictor.kernels, number, phase, is_referenced)
+        defaults = default_kernels(self._predictor.kernels, number, phase, is_referenced)
         classes = self._tiling.at(number).classes
         if not may_be_own(shape):
-            return Setup(np.repeat(default[None], classes, axis=0), Correction())
+            return Setup(few_samples_kernels(defaults, classes), Correction())
         own = NEIGHBOURHOODS[phase].shape[1] // 2
-        kernels = read_kernels(classes, default, own, self._buffer, self._state)
+        kernels = read_kernels(classes, defaults, own, self._buffer, self._state)
         return Setup(kernels, read_correction(self._buffer, self._state))
 
     def _read_phase(

@@ -16,8 +16,7 @@ from codec.bitstream import flush, new_state
 from codec.choose import choose, offered_groupings
 from codec.contexts import CONTEXTS, clip_surprises
 from codec.fitting import Fitting
-from codec.kernel_codes import write_kernels
-from codec.kernels import default_kernel, may_be_own
+from codec.kernels import Kernels, default_kernels, may_be_own, write_kernels
 from codec.lattice import (
     Split,
     pyramid,
@@ -113,7 +112,7 @@ class _Encoder:
             target = np.ascontiguousarray(level.layout.take(upright, phase))
             kernels = self._fitting.kernels(level.values, number, phase, target)
             places = self._fitting.tiling.at(number)
-            prediction = level.predict(phase, kernels, places)
+            prediction = level.predict(phase, kernels.classes, places)
             samples = target.reshape(-1)
             left = self._add_clipped(level, phase, samples)
             self._add_left(number, phase, kernels, samples, prediction, left)
@@ -137,7 +136,7 @@ class _Encoder:
         self,
         number: int,
         phase: int,
-        kernels: NDArray[np.int32],
+        kernels: Kernels,
         samples: NDArray[np.int32],
         prediction: Prediction,
         left: NDArray[np.bool_],
@@ -170,8 +169,8 @@ class _Encoder:
             write_tiling(tiling, buffer, state)
         for (number, phase), setup in self._setups.items():
             is_referenced = self._references[number] is not None
-            default = default_kernel(self._predictor.kernels, number, phase, is_referenced)
-            write_kernels(setup.kernels, default, buffer, state)
+            defaults = default_kernels(self._predictor.kernels, number, phase, is_referenced)
+            write_kernels(setup.kernels, defaults, buffer, state)
             write_correction(setup.correction, buffer, state)
         if self._segments:
             frame_tables.write(choice, tables, buffer, state)

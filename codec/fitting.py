@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.classes import choose_classes
-from codec.kernels import class_kernels, default_kernel, fit_kernel, may_be_own
+from codec.kernels import (
+    Kernels,
+    class_kernels,
+    default_kernels,
+    few_samples_kernels,
+    fit_kernel,
+    may_be_own,
+)
 from codec.lattice import QUARTERS, Planes, Split
 from codec.moments import Moments, moments_of
 from codec.tiles import UNDIVIDED, UNTILED, Tiling, may_be_tiled
@@ -46,16 +53,16 @@ class Fitting:
 
     def kernels(
         self, planes: Planes, number: int, phase: int, target: NDArray[np.int32]
-    ) -> NDArray[np.int32]:
-        """Kernels (classes, pairs) for the samples of a phase of level ``number``."""
+    ) -> Kernels:
+        """Kernels for the samples of a phase of level ``number``."""
         places = self.tiling.at(number)
-        if places is UNDIVIDED:
-            return fit_kernel(planes, number, phase, target, self._defaults)[None]
-        default = default_kernel(self._defaults, number, phase, is_referenced=False)
+        defaults = default_kernels(self._defaults, number, phase, planes.is_referenced)
         if not may_be_own((target.shape[0], target.shape[1])):
-            return np.repeat(default[None], places.classes, axis=0)
+            return few_samples_kernels(defaults, places.classes)
+        if places is UNDIVIDED:
+            return fit_kernel(planes, phase, target, defaults)
         moments = moments_of(planes, phase, target, places) if number else self._moments[phase]
-        return class_kernels(moments, self.tiling, default)
+        return class_kernels(moments, self.tiling, defaults)
 
 
 def _planes(samples: NDArray[np.int32]) -> Planes:

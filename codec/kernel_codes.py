@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Ints, Longs, State, Whole
 from codec.bitstream import take_bits, write_bits
-from codec.errors import StreamError
 from codec.linear import COEFFICIENT_LIMIT, complete_kernel, is_bounded
 
 _SHIFT_BITS = 3
@@ -23,32 +21,14 @@ MAX_SHIFT = (1 << _SHIFT_BITS) - 1
 
 
 @njit(cache=True)
-def write_kernels(kernels: Ints, default: Ints, buffer: Bytes, state: State) -> None:
+def write_all(kernels: Ints, default: Ints, buffer: Bytes, state: State) -> None:
     """Tell the kernels of all classes: the first by the default, the others by the first."""
     for number in range(len(kernels)):
-        write_kernel(kernels[number], kernels[0] if number else default, buffer, state)
-
-
-def read_kernels(
-    classes: int,
-    default: NDArray[np.int32],
-    own: int,
-    buffer: NDArray[np.uint8],
-    state: NDArray[np.uint64],
-) -> NDArray[np.int32]:
-    """The kernels of all classes, whose first ``own`` coefficients are of the frame itself.
-
-    Raises:
-        StreamError: coefficients are out of bounds.
-    """
-    kernels = np.empty((classes, len(default)), np.int32)
-    if not _read_kernels(kernels, default, own, buffer, state):
-        raise StreamError("a linear kernel is out of bounds")
-    return kernels
+        _write_kernel(kernels[number], kernels[0] if number else default, buffer, state)
 
 
 @njit(cache=True)
-def _read_kernels(kernels: Ints, default: Ints, own: int, buffer: Bytes, state: State) -> bool:
+def read_all(kernels: Ints, default: Ints, own: int, buffer: Bytes, state: State) -> bool:
     """Fill in all kernels; False if one is out of bounds."""
     bounded = True
     for number in range(len(kernels)):
@@ -113,7 +93,7 @@ def told_bits(kernel: Ints, expected: Ints) -> int:
 
 
 @njit(cache=True)
-def write_kernel(kernel: Ints, expected: Ints, buffer: Bytes, state: State) -> None:
+def _write_kernel(kernel: Ints, expected: Ints, buffer: Bytes, state: State) -> None:
     """Tell one kernel."""
     if np.array_equal(kernel, expected):
         write_bits(buffer, state, 0, 1)

@@ -5,12 +5,16 @@ Phases of at least 256 samples may carry kernels of their own.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Ints, Reals
-from codec.kernel_codes import told_bits
+from codec.arrays import Bytes, Ints, Reals, State
+from codec.bitstream import take_bits, write_bits
+from codec.errors import StreamError
+from codec.kernel_codes import read_all, told_bits, write_all
 from codec.lattice import NEIGHBOURHOODS, PREDICTED, REFERENCE_PAIRS, Planes
 from codec.least_squares import draw, fit_to_tell, residual_bits
 from codec.linear import COEFFICIENT_BITS
@@ -18,28 +22,42 @@ from codec.moments import Moments
 from codec.tiles import Tiling
 
 DEFAULT_LEVELS = 3
-"""The predictor has a set of default kernels for each of the finest levels; the last is for all
-coarser ones too."""
+"""The predictor has default kernels for each of the finest levels; the last are for all coarser
+ones too."""
 
 COEFFICIENTS = max(NEIGHBOURHOODS[phase].shape[1] for phase in PREDICTED) // 2 + len(
     REFERENCE_PAIRS
 )
 _MIN_SAMPLES = 256
 
+SET_BITS = 3
+DEFAULTS_SHAPE = (2, DEFAULT_LEVELS, len(PREDICTED), 1 << SET_BITS, COEFFICIENTS)
+"""Of a predictor's kernels: those of frames by themselves, then those with the frame before; for
+each level and phase a set, of which the first is for phases of few samples."""
 
-DEFAULTS_SHAPE = (2, DEFAULT_LEVELS, len(PREDICTED), COEFFICIENTS)
-"""Of a predictor's kernels: those of frames by themselves, then those with the frame before."""
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """The kernels of a phase.
+
+    Attributes:
+        default: the number of the default that the first class's is told by.
+        classes: int32 (classes, pairs).
+    """
+
+    default: int
+    classes: NDArray[np.int32]
 
 
-def default_kernel(
+def default_kernels(
     defaults: NDArray[np.int32], level: int, phase: int, is_referenced: bool
 ) -> NDArray[np.int32]:
-    """The predictor's kernel for a phase of a level, of DEFAULTS_SHAPE.
+    """Those of the predictor's, of DEFAULTS_SHAPE, for a phase of a level, (kernels, pairs).
 
-    Its coefficients for the frame before, if it has any, are the last.
+    Coefficients for the frame before, if there are any, are the last.
     """
     pairs = NEIGHBOURHOODS[phase].shape[1] // 2 + (len(REFERENCE_PAIRS) if is_referenced else 0)
-    return defaults[int(is_referenced), min(level, DEFAULT_LEVELS - 1), phase - 1, :pairs]
+    return defaults[int(is_referenced), min(level, DEFAULT_LEVELS - 1), phase - 1, :, :pairs]
 
 
 def may_be_own(shape: tuple[int, int]) -> bool:
@@ -47,29 +65,35 @@ def may_be_own(shape: tuple[int, int]) -> bool:
     return shape[0] * shape[1] >= _MIN_SAMPLES
 
 
+def few_samples_kernels(defaults: NDArray[np.int32], classes: int) -> Kernels:
+    """Those of a phase that says nothing of them."""
+    return Kernels(0, np.repeat(defaults[:1], classes, axis=0))
+
+
 def fit_kernel(
-    planes: Planes, level: int, phase: int, target: NDArray[np.int32], defaults: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """The kernel worth using: the frame's own where it saves more bits than it takes."""
-    default = default_kernel(defaults, level, phase, planes.is_referenced)
-    if not may_be_own((target.shape[0], target.shape[1])):
-        return default
+    planes: Planes, phase: int, target: NDArray[np.int32], defaults: NDArray[np.int32]
+) -> Kernels:
+    """The kernel worth using for an undivided phase.
+
+    Its own where it saves more bits than it takes, else one of the defaults, (kernels, pairs).
+    """
     drawn = draw(planes, phase, target)
-    own = fit_to_tell(drawn, default)
-    if own is None:
-        return default
-    by_default, by_own = residual_bits(drawn, default, own)
-    return own if by_default - by_own > told_bits(own, default) else default
+    fitted = fit_to_tell(drawn, defaults)
+    if fitted is None:
+        return few_samples_kernels(defaults, 1)
+    number, own = fitted
+    by_default, by_own = residual_bits(drawn, defaults[number], own)
+    worth_it = by_default - by_own > told_bits(own, defaults[number])
+    return Kernels(number, (own if worth_it else defaults[number])[None])
 
 
-def class_kernels(
-    moments: Moments, tiling: Tiling, default: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """The kernels worth using for each class, (classes, pairs)."""
+def class_kernels(moments: Moments, tiling: Tiling, defaults: NDArray[np.int32]) -> Kernels:
+    """The kernels worth using for each class of a phase."""
     members = tiling.labels.reshape(-1) == np.arange(tiling.classes)[:, None]
-    own = moments.kernels(members, default)
+    number, own = moments.kernels(members, defaults)
+    default = defaults[number]
     tiles = moments.bits(np.concatenate([default[None], own]) / (1 << COEFFICIENT_BITS))
-    return _worth_telling(own, default, members.astype(np.float64) @ tiles)
+    return Kernels(number, _worth_telling(own, default, members.astype(np.float64) @ tiles))
 
 
 @njit(cache=True)
@@ -87,3 +111,26 @@ def _worth_telling(own: Ints, default: Ints, bits: Reals) -> Ints:
         elif number == 0:
             expected = 1
     return kernels
+
+
+def write_kernels(
+    kernels: Kernels, defaults: NDArray[np.int32], buffer: Bytes, state: State
+) -> None:
+    """Tell a phase's kernels: the default's number, then each class's."""
+    write_bits(buffer, state, kernels.default, SET_BITS)
+    write_all(kernels.classes, defaults[kernels.default], buffer, state)
+
+
+def read_kernels(
+    classes: int, defaults: NDArray[np.int32], own: int, buffer: Bytes, state: State
+) -> Kernels:
+    """The kernels told, whose first ``own`` coefficients are of the frame itself.
+
+    Raises:
+        StreamError: coefficients are out of bounds.
+    """
+    number = int(take_bits(buffer, state, SET_BITS))
+    kernels = np.empty((classes, defaults.shape[1]), np.int32)
+    if not read_all(kernels, defaults[number], own, buffer, state):
+        raise StreamError("a linear kernel is out of bounds")
+    return Kernels(number, kernels)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from codec.arrays import Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
 from codec.linear import COEFFICIENT_BITS, COEFFICIENT_LIMIT, complete_kernel, is_bounded
-from codec.rounding import ROUNDING, rounded
+from codec.rounding import ROUNDING, judged, nearest, rounded
 from codec.solving import dot, solve
 
 _FIT_SAMPLES = 5_000
@@ -110,10 +110,27 @@ def fit(drawn: Drawn) -> NDArray[np.int32] | None:
     return kernel if len(kernel) else None
 
 
-def fit_to_tell(drawn: Drawn, expected: NDArray[np.int32]) -> NDArray[np.int32] | None:
-    """The same, but rounded to what is worth telling by differences to what is expected."""
-    kernel = _fit_to_tell(drawn.differences, drawn.wanted, drawn.own, drawn.share, expected)
-    return kernel if len(kernel) else None
+def fit_to_tell(drawn: Drawn, defaults: NDArray[np.int32]) -> tuple[int, NDArray[np.int32]] | None:
+    """The same, rounded to what is worth telling by differences to the nearest of some defaults.
+
+    Returns:
+        The number of that default, and the kernel.
+    """
+    number, kernel = _fit_to_tell(drawn.differences, drawn.wanted, drawn.own, drawn.share, defaults)
+    return (number, kernel) if len(kernel) else None
+
+
+def judge(drawn: Drawn, most: float) -> tuple[Reals, Reals, float] | None:
+    """What other kernels than the best cost, see :func:`codec.rounding.judged`.
+
+    As for at most so many samples; None where there is nothing to fit.
+    """
+    products, weight = _products(drawn.differences, drawn.wanted)
+    if weight == 0.0:
+        return None
+    samples = min(drawn.share * len(drawn.wanted), most)
+    factor, solution, bits = judged(products, drawn.own, (samples, ROUNDING * weight))
+    return factor, solution, bits
 
 
 @njit(cache=True)
@@ -129,12 +146,14 @@ def _fit(differences: Floats, wanted: Floats, own: int) -> Ints:
 
 @njit(cache=True)
 def _fit_to_tell(
-    differences: Floats, wanted: Floats, own: int, share: float, expected: Ints
-) -> Ints:
+    differences: Floats, wanted: Floats, own: int, share: float, defaults: Ints
+) -> tuple[int, Ints]:
     products, weight = _products(differences, wanted)
     if weight == 0.0:
-        return np.empty(0, np.int32)
-    return rounded(products, ROUNDING * weight, share * len(wanted), own, expected)
+        return 0, np.empty(0, np.int32)
+    price = (share * len(wanted), ROUNDING * weight)
+    number = nearest(products, own, price, defaults)
+    return number, rounded(products, own, price, defaults[number])
 
 
 @njit(cache=True, fastmath=True)

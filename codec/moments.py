@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from codec.arrays import Flags, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
-from codec.rounding import ROUNDING, rounded
+from codec.rounding import ROUNDING, nearest, rounded
 from codec.solving import dot, solve
 from codec.tiles import Places
 
@@ -57,14 +57,17 @@ class Moments:
         """
         return _solve(members, self.products, self.whole)
 
-    def kernels(self, members: NDArray[np.bool_], expected: NDArray[np.int32]) -> NDArray[np.int32]:
+    def kernels(
+        self, members: NDArray[np.bool_], defaults: NDArray[np.int32]
+    ) -> tuple[int, NDArray[np.int32]]:
         """The same, each rounded to what is worth telling, (sets, pairs) in 512ths.
 
-        Each is told by its differences to the first, and that one by those to what is expected.
+        Each is told by its differences to the first, and that one by those to the nearest of some
+        defaults, whose number comes with them.
         """
         counts = members @ self.counts * float(_ROW_STEP)
         added = members @ self.rounding.astype(np.float64)
-        return _kernels(members, self.products, self.whole, (counts, added), expected)
+        return _kernels(members, self.products, self.whole, (counts, added), defaults)
 
     def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:
         """About what each tile takes under each of some kernels, (tiles, kernels).
@@ -92,20 +95,22 @@ def _solve(members: Flags, products: Floats, whole: Reals) -> Reals:
 
 @njit(cache=True)
 def _kernels(
-    members: Flags, products: Floats, whole: Reals, totals: tuple[Reals, Reals], expected: Ints
-) -> Ints:
+    members: Flags, products: Floats, whole: Reals, totals: tuple[Reals, Reals], defaults: Ints
+) -> tuple[int, Ints]:
     side = int(np.sqrt(2 * len(products)))
     kernels = np.empty((len(members), side - 1), np.int32)
     everything = _square(whole, side)
-    least = max(np.trace(everything[:-1, :-1]), 1e-30)
+    least, default = max(np.trace(everything[:-1, :-1]), 1e-30), 0
     for number in range(len(members)):
         own = _square(_sum(np.flatnonzero(members[number]), products), side)
-        lean = _SHARE * np.trace(own[:-1, :-1]) / least
-        known = kernels[0] if number else expected
-        added = totals[1][number]
-        kernel = rounded(own + lean * everything, added, totals[0][number], side - 1, known)
+        own += _SHARE * np.trace(own[:-1, :-1]) / least * everything
+        price = (totals[0][number], totals[1][number])
+        if number == 0:
+            default = nearest(own, side - 1, price, defaults)
+        known = kernels[0] if number else defaults[default]
+        kernel = rounded(own, side - 1, price, known)
         kernels[number] = kernel if len(kernel) else known
-    return kernels
+    return default, kernels
 
 
 @njit(cache=True)

@@ -22,42 +22,78 @@ ROUNDING = 0.08
 _BITS_PER_RATIO = 0.5 / np.log(2.0)
 """What a sample takes more, in bits, for a share of energy more."""
 
+_UNIT = 1.0 / (1 << COEFFICIENT_BITS)
+
 
 @njit(cache=True)
-def rounded(products: Reals, added: float, samples: float, own: int, expected: Ints) -> Ints:
+def rounded(products: Reals, own: int, price: tuple[float, float], expected: Ints) -> Ints:
     """The kernel that leaves least, telling it included; empty where it is out of bounds.
 
     Args:
-        products: weighted, of all two of the pairs' differences and, last, the sample's,
-            (pairs + 1, pairs + 1), the lower triangle.
-        added: what rounding adds to any residual's energy.
-        samples: how many the kernel is for.
+        products: see :func:`judged`.
         own: how many pairs are the frame's own.
+        price: see :func:`judged`.
         expected: the kernel by whose differences it is told.
     """
-    equations = _free(products, own)
-    right = equations[:, -1].copy()
-    solution = solve(equations)
-    energy = _energy(products) - (solution * right).sum() + added
-    price = samples * _BITS_PER_RATIO / max(energy, 1e-12)
+    factor, solution, bits = judged(products, own, price)
     best, least = np.empty(0, np.int32), 1e300
     for shift in range(MAX_SHIFT + 1):
-        steps, cost = _steps(equations, solution, expected, shift, price)
+        steps, cost = _steps(factor, solution, expected, shift, bits)
         told = rice(steps)[1] + cost
-        if told < least:
-            free = expected[1:] + (steps << shift)
-            if np.abs(free).max() < COEFFICIENT_LIMIT:
-                kernel = complete_kernel(free, own)
-                if is_bounded(kernel, own):
-                    best, least = kernel, told
+        free = expected[1:] + (steps << shift)
+        if told < least and np.abs(free).max() < COEFFICIENT_LIMIT:
+            kernel = complete_kernel(free, own)
+            if is_bounded(kernel, own):
+                best, least = kernel, told
     return best
 
 
 @njit(cache=True)
-def _energy(products: Reals) -> float:
-    """Of what is left of the samples by the first pair alone."""
+def nearest(products: Reals, own: int, price: tuple[float, float], kernels: Ints) -> int:
+    """Which of some kernels (kernels, pairs) leaves least."""
+    factor, solution, _ = judged(products, own, price)
+    best, least = 0, 1e300
+    for number in range(len(kernels)):
+        cost = excess(factor, kernels[number, 1:] * _UNIT - solution)
+        if cost < least:
+            best, least = number, cost
+    return best
+
+
+@njit(cache=True)
+def judged(products: Reals, own: int, price: tuple[float, float]) -> tuple[Reals, Reals, float]:
+    """What any kernel costs: by how much its coefficients after the first miss the best ones.
+
+    Args:
+        products: weighted, of all two of the pairs' differences and, last, the sample's,
+            (pairs + 1, pairs + 1), the lower triangle.
+        own: how many pairs are the frame's own.
+        price: how many samples the kernel is for, and what rounding adds to a residual's energy.
+
+    Returns:
+        The factor that makes :func:`excess` of misses, the best coefficients, in units of one, and
+        the bits that an excess of one costs.
+    """
+    samples, added = price
+    factor = _free(products, own)
+    right = factor[:, -1].copy()
+    solution = solve(factor)
     last = len(products) - 1
-    return float(products[last, last] - products[last, 0] + 0.25 * products[0, 0])
+    alone = products[last, last] - products[last, 0] + 0.25 * products[0, 0]
+    energy = alone - (solution * right).sum() + added
+    return factor, solution, samples * _BITS_PER_RATIO / max(energy, 1e-12)
+
+
+@njit(cache=True)
+def excess(factor: Reals, missed: Reals) -> float:
+    """The energy that coefficients leave beyond what the best leave, from which they are off."""
+    total = 0.0
+    for i in range(len(missed)):
+        part = 0.0
+        for j in range(i, len(missed)):
+            part += factor[j, i] * missed[j]
+        total += part * part
+    return total
 
 
 @njit(cache=True)
@@ -82,20 +118,23 @@ def _free(products: Reals, own: int) -> Reals:
 
 @njit(cache=True)
 def _steps(
-    factor: Reals, solution: Reals, expected: Ints, shift: int, price: float
+    factor: Reals, solution: Reals, expected: Ints, shift: int, bits: float
 ) -> tuple[Longs, float]:
-    """Differences to what is expected, in units of ``1 << shift``, and what they cost in bits."""
-    count, unit = len(solution), float(1 << shift) / (1 << COEFFICIENT_BITS)
-    steps, errors, cost = np.empty(count, np.int64), np.empty(count), 0.0
+    """Differences to what is expected, in units of ``1 << shift``, and what they cost in bits.
+
+    A step more is worth about a bit: with that price on its size, the best size is less by half
+    a bit's worth.
+    """
+    count, unit = len(solution), (1 << shift) * _UNIT
+    steps, missed, cost = np.empty(count, np.int64), np.empty(count), 0.0
     for i in range(count - 1, -1, -1):
         wanted = solution[i]
         for j in range(i + 1, count):
-            wanted -= factor[j, i] * errors[j] / factor[i, i]
-        known = expected[i + 1] / (1 << COEFFICIENT_BITS)
-        place = (wanted - known) / unit
-        weight = price * (factor[i, i] * unit) ** 2
+            wanted -= factor[j, i] * missed[j] / factor[i, i]
+        place = (wanted - expected[i + 1] * _UNIT) / unit
+        weight = bits * (factor[i, i] * unit) ** 2
         step = np.floor(max(abs(place) + 0.5 - 0.5 / max(weight, 1e-12), 0.0))
         steps[i] = np.int64(step if place > 0 else -step)
         cost += weight * (place - steps[i]) ** 2
-        errors[i] = known + steps[i] * unit - solution[i]
+        missed[i] = expected[i + 1] * _UNIT + steps[i] * unit - solution[i]
     return steps, cost

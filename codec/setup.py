@@ -8,11 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.lattice import (
-    Split,
-    pyramid,
-    turned,
-)
+from codec.kernels import Kernels
+from codec.lattice import Split, pyramid, turned
 from codec.scales import Correction
 
 
@@ -28,7 +25,7 @@ class Range:
 class Setup:
     """What a stream tells of one phase: its classes' kernels, and how the network errs."""
 
-    kernels: NDArray[np.int32]
+    kernels: Kernels
     correction: Correction
 
 

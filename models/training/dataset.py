@@ -133,7 +133,7 @@ def _draw_levels(
             target = np.ascontiguousarray(level.layout.take(upright, phase))
             kernels = fitting.kernels(level.values, number, phase, target)
             places = fitting.tiling.at(number)
-            linear = predict(level.values, phase, kernels, places, frame.span.limit)
+            linear = predict(level.values, phase, kernels.classes, places, frame.span.limit)
             if number < len(draw.most):
                 usable = _usable(frame, level, phase, target)
                 wanted = (draw.generator, draw.most[number])

@@ -23,7 +23,7 @@ from models.training.dataset import draw, held_back_groups
 from models.training.errors import TrainingError
 from models.training.fit import Measured, Schedule, evaluate, fit_network
 from models.training.images import TrainingImage, analysed, interpolated
-from models.training.kernels import default_kernels
+from models.training.kernels import trained_kernels
 from models.training.quantised import QuantisedNetwork
 from models.training.ranks import Ranks, joined
 from models.training.record import Record
@@ -101,7 +101,7 @@ class _Training:
 
     def run(self) -> Trained | None:
         self._begin()
-        start = _untrained(default_kernels(self._learning, self._ranks))
+        start = _untrained(trained_kernels(self._learning, self._ranks))
         networks, bits = self._fit_networks(start)
         layers = {phase: network.exported() for phase, network in networks.items()}
         return self._finish(self._with_tables(layers, start), bits)

@@ -449,14 +449,14 @@ class Samples:
     def _setup(self, level: int, phase: int) -> Setup:
         pairs = len(neighbours(phase)) // 2
         extra = 4 if self.references else 0
-        kernel = self.model.kernels[bool(extra), min(level, 2), phase - 1, : pairs + extra].copy()
+        defaults = self.model.kernels[extra // 4, min(level, 2), phase - 1, :, : pairs + extra]
         rows, columns = self.shapes[level]
         if self.splits[level] == COLUMNS:
             rows, columns = columns, rows
         size = around(np.zeros((rows, columns), np.int64), phase, (0, 0)).size
         if size < 256:
-            return kernel[None], False, 0
-        kernels = [self._kernel(kernel)]
+            return defaults[:1], False, 0
+        kernels = [self._kernel(defaults[self.bits.take(3)])]
         for _ in range(1, self.classes if level < 2 else 1):
             kernels.append(self._kernel(kernels[0]))
         if not self.bits.take(1):
