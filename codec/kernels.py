@@ -29,6 +29,11 @@ COEFFICIENTS = max(NEIGHBOURHOODS[phase].shape[1] for phase in PREDICTED) // 2 +
     REFERENCE_PAIRS
 )
 _MIN_SAMPLES = 256
+"""With a quarter of it small frames take 0.03% more."""
+
+_WORTH = 1.6
+"""How much more telling a kernel must save by the linear residuals than it takes, since the network
+makes up for some of a worse one; see codec/rounding.py."""
 
 SET_BITS = 3
 DEFAULTS_SHAPE = (2, DEFAULT_LEVELS, len(PREDICTED), 1 << SET_BITS, COEFFICIENTS)
@@ -83,7 +88,7 @@ def fit_kernel(
         return few_samples_kernels(defaults, 1)
     number, own = fitted
     by_default, by_own = residual_bits(drawn, defaults[number], own)
-    worth_it = by_default - by_own > told_bits(own, defaults[number])
+    worth_it = by_default - by_own > _WORTH * told_bits(own, defaults[number])
     return Kernels(number, (own if worth_it else defaults[number])[None])
 
 

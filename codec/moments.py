@@ -15,10 +15,16 @@ from numpy.typing import NDArray
 from codec.arrays import Flags, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
 from codec.rounding import ROUNDING, nearest, rounded
-from codec.solving import dot, solve
+from codec.solving import (
+    NEAR_PAIRS,
+    add_activity,
+    dot,
+    least_activity,
+    solve,
+    weigh,
+)
 from codec.tiles import Places
 
-_NEAR_PAIRS = 6
 _SHARE = 0.02
 """A class's kernel leans this much on the whole image's, lest it fit a handful of tiles."""
 
@@ -65,9 +71,9 @@ class Moments:
         Each is told by its differences to the first, and that one by those to the nearest of some
         defaults, whose number comes with them.
         """
-        counts = members @ self.counts * float(_ROW_STEP)
-        added = members @ self.rounding.astype(np.float64)
-        return _kernels(members, self.products, self.whole, (counts, added), defaults)
+        count: NDArray[np.float64] = members @ (_ROW_STEP * self.counts.astype(np.float64))
+        added: NDArray[np.float64] = members @ self.rounding.astype(np.float64)
+        return _kernels(members, self.products, self.whole, (count, added), defaults)
 
     def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:
         """About what each tile takes under each of some kernels, (tiles, kernels).
@@ -195,7 +201,7 @@ def _accumulate(
     products, rounding, counts = sums
     across, shift = tiling
     rows, side = places.shape[1] // 2 + 1, 1 << shift
-    floor = np.float32(0.3 * _mean_activity(values, places, target) + 1.0)
+    least = least_activity(_mean_activity(values, places, target))
     room = side * side // _ROW_STEP
     drawn = np.zeros((across, rows, room), np.float32)
     weights, weighted = np.empty(room, np.float32), np.empty(room, np.float32)
@@ -205,7 +211,9 @@ def _accumulate(
             height = _draw(values, places, target, tile // across << shift, side, drawn)
         width = max(min(side, target.shape[1] - (x << shift)), 0)
         counts[tile] = height * width
-        _weigh(drawn[x, :, : height * side], floor, weights[: height * side])
+        weights[: height * side] = 0
+        add_activity(drawn[x], weights[: height * side])
+        weigh(weights[: height * side], least)
         place = 0
         for i in range(rows):
             for n in range(height * side):
@@ -251,17 +259,6 @@ def _draw(values: Ints, places: Longs, target: Ints, top: int, side: int, drawn:
     return int((bottom - top + _ROW_STEP - 1) // _ROW_STEP)
 
 
-@njit(cache=True, fastmath=True)
-def _weigh(drawn: Floats, floor: np.float32, weights: Floats) -> None:
-    """Weights that fall with the local activity, so that edges do not decide the noise's kernel."""
-    weights[:] = floor
-    for k in range(_NEAR_PAIRS):
-        for n in range(len(weights)):
-            weights[n] += abs(drawn[k, n])
-    for n in range(len(weights)):
-        weights[n] = np.float32(1) / (weights[n] * np.sqrt(weights[n]))
-
-
 @njit(cache=True)
 def _mean_activity(values: Ints, places: Longs, target: Ints) -> float:
     """The mean, over an even draw, of the nearest pairs' distances from their mean."""
@@ -272,7 +269,7 @@ def _mean_activity(values: Ints, places: Longs, target: Ints) -> float:
         centre = 0.0
         for a in range(4):
             centre += 0.5 * values[places[0, a], y + places[1, a], x + places[2, a]]
-        for k in range(_NEAR_PAIRS):
+        for k in range(NEAR_PAIRS):
             pair = 0.0
             for a in range(2 * k, 2 * k + 2):
                 pair += values[places[0, a], y + places[1, a], x + places[2, a]]

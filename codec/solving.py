@@ -10,6 +10,8 @@ from codec.arrays import Floats, Reals
 _RIDGE = 1e-4
 """Added to the diagonal, as a share of its mean: pairs that are alike share their weight."""
 
+NEAR_PAIRS = 6
+
 _LEAST_RIDGE = 1e-9
 """So that the equations have a solution where all is zero."""
 
@@ -51,6 +53,28 @@ def _decompose(matrix: Reals) -> None:
             for k in range(j):
                 total -= matrix[i, k] * matrix[j, k]
             matrix[i, j] = np.sqrt(max(total, _LEAST_RIDGE)) if i == j else total / matrix[j, j]
+
+
+@njit(cache=True, fastmath=True)
+def add_activity(pairs: Floats, activity: Floats) -> None:
+    """Add up the nearest pairs' distances from their mean, (pairs, samples), by sample."""
+    for k in range(NEAR_PAIRS):
+        for n in range(len(activity)):
+            activity[n] += abs(pairs[k, n])
+
+
+@njit(cache=True)
+def least_activity(mean: float) -> np.float32:
+    """What is added to every sample's activity, given the mean."""
+    return np.float32(0.3 * mean + 1.0)
+
+
+@njit(cache=True, fastmath=True)
+def weigh(activity: Floats, least: np.float32) -> None:
+    """Put weights in place of activities: edges are not to decide the kernel of the noise."""
+    for n in range(len(activity)):
+        spread = activity[n] + least
+        activity[n] = np.float32(1.0) / (spread * np.sqrt(spread))
 
 
 @njit(cache=True, fastmath=True)

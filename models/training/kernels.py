@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from codec.kernels import DEFAULT_LEVELS, DEFAULTS_SHAPE
 from codec.lattice import (
     NEIGHBOURHOODS,
-    PREDICTED,
     Planes,
     Split,
     layout_of_split,
@@ -79,8 +78,8 @@ def trained_kernels(frames: Sequence[Samples], ranks: Ranks) -> NDArray[np.int32
     """
     fitted: dict[_Place, list[Fitted]] = {}
     for found in ranks.whole([_fitted(frame) for frame in ranks.share(frames)]):
-        for place, kernel in found:
-            fitted.setdefault(place, []).append(kernel)
+        for place, fit in found:
+            fitted.setdefault(place, []).append(fit)
     kernels = plain_kernels()
     for (is_referenced, number, phase), of_place in fitted.items():
         own = NEIGHBOURHOODS[phase].shape[1] // 2
@@ -94,14 +93,14 @@ def trained_kernels(frames: Sequence[Samples], ranks: Ranks) -> NDArray[np.int32
 def _suiting(fitted: Sequence[Fitted], count: int) -> list[NDArray[np.float64]]:
     """So many kernels of which one costs each phase little; the first is the median."""
     drawn = np.random.default_rng(0).integers(0, len(fitted), count - 1)
-    centres = [np.median([fit.free for fit in fitted], axis=0)]
+    centres: list[NDArray[np.float64]] = [np.median([fit.free for fit in fitted], axis=0)]
     centres += [fitted[number].free for number in drawn]
     for _ in range(_TURNS):
         costs = np.array([[fit.cost(centre) for centre in centres] for fit in fitted])
         nearest = np.minimum(costs, _TOLD_BITS).argmin(axis=1)
         for number in range(1, count):
-            members = np.flatnonzero(nearest == number)
-            if len(members):
+            members = [i for i, suited in enumerate(nearest) if suited == number]
+            if members:
                 weights = [1 / (1 + 2 * costs[i, number] / _TOLD_BITS) for i in members]
                 centres[number] = _middle([fitted[i] for i in members], weights)
     return centres
@@ -116,8 +115,7 @@ def _middle(fitted: Sequence[Fitted], weights: Sequence[float]) -> NDArray[np.fl
         share = weight * fit.bits * (lower @ lower.T)
         matrix += share
         right += share @ fit.free
-    solved: NDArray[np.float64] = np.linalg.solve(matrix, right)
-    return solved
+    return np.asarray(np.linalg.solve(matrix, right), np.float64)
 
 
 def _fitted(frame: Samples) -> list[tuple[_Place, Fitted]]:
@@ -130,8 +128,8 @@ def _fitted(frame: Samples) -> list[tuple[_Place, Fitted]]:
             level = min(number, DEFAULT_LEVELS - 1)
             for split in Split:
                 known = None if reference is None else turned(reference, split)
-                for phase, kernel in _of_level(turned(image, split), split, known).items():
-                    found.append(((reference is not None, level, phase), kernel))
+                for phase, fit in _of_level(turned(image, split), split, known).items():
+                    found.append(((reference is not None, level, phase), fit))
     return found
 
 
