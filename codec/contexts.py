@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from codec.arrays import Bytes, Flags, Ints, Longs, Octets
+from codec.arrays import Bytes, Flags, Ints, Longs, Shorts
 
 FLAT = 0
 PHASED_SCALES = 8
@@ -27,8 +27,11 @@ CONTEXTS = SCALE_CONTEXTS + CLIP_CONTEXTS
 LEFT_OUT = 255
 """In place of a context: nothing is coded of the sample."""
 
-FLAT_STEP = -128
+FLAT_SCALE = -(1 << 15)
 """In place of a scale: the near neighbours are all alike."""
+
+EIGHTHS = 4
+"""Eighths of an octave to a step of the contexts."""
 
 SMALLEST_LOG_SCALE = 8
 """Log2 of the first context's scale, in eighths of an octave above a sixteenth of a sample step."""
@@ -73,30 +76,33 @@ def unfold(symbols: Ints, means: Ints, limit: int, order: Ints, samples: Ints) -
 
 
 @njit(cache=True)
-def scale_steps(log_scales: Ints, exponents: Ints, steps: Octets) -> None:
-    """Scales in half octaves from the network's, in eighths of an octave above the exponents."""
-    for i in range(len(steps)):
-        step = (log_scales[i] + 8 * exponents[i] - SMALLEST_LOG_SCALE) >> 2
-        steps[i] = step if exponents[i] else FLAT_STEP
+def told_scales(log_scales: Ints, exponents: Ints, scales: Shorts) -> None:
+    """Scales above the first context's from the network's, which are above the exponents.
+
+    All in eighths of an octave; FLAT_SCALE where the exponent is 0.
+    """
+    for i in range(len(scales)):
+        scale = log_scales[i] + 8 * exponents[i] - SMALLEST_LOG_SCALE
+        scales[i] = scale if exponents[i] else FLAT_SCALE
 
 
 @njit(cache=True)
-def scale_contexts(means: Ints, steps: Octets, correction: int, left: Flags) -> Bytes:
+def scale_contexts(means: Ints, scales: Shorts, correction: int, left: Flags) -> Bytes:
     """Contexts of the samples left to code, LEFT_OUT of the others.
 
     Args:
         means: predictions in sixteenths.
-        steps: scales in half octaves.
+        scales: in eighths of an octave.
         correction: to be added to the scales.
         left: which samples to code.
     """
     contexts = np.empty(len(means), np.uint8)
     for i in range(len(means)):
-        scale = min(max(steps[i] + correction, 0), SCALES - 1)
+        scale = min(max((scales[i] + correction) // EIGHTHS, 0), SCALES - 1)
         fraction = abs(means[i] - (((means[i] + 8) >> 4) << 4))
         fine = 1 + 3 * scale + np.int64(fraction > 1) + np.int64(fraction > 4)
         context = 1 + 2 * PHASED_SCALES + scale if scale >= PHASED_SCALES else fine
-        contexts[i] = (FLAT if steps[i] == FLAT_STEP else context) if left[i] else LEFT_OUT
+        contexts[i] = (FLAT if scales[i] == FLAT_SCALE else context) if left[i] else LEFT_OUT
     return contexts
 
 

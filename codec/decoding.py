@@ -141,7 +141,7 @@ class Decoder:
             order, symbols = self._read_symbols(contexts, decoders)
             clip_settled(symbols, contexts, order, left)
         means = prediction.means(correction.linear)
-        contexts = scale_contexts(means, prediction.steps, correction.steps, left)
+        contexts = scale_contexts(means, prediction.scales, correction.scale, left)
         order, symbols = self._read_symbols(contexts, decoders)
         if not unfold(symbols, means, self._span.limit, order, samples):
             raise StreamError("a sample is out of range")

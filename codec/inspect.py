@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.bitstream import POSITION, new_state
-from codec.contexts import FLAT_STEP, LEFT_OUT, SCALE_CONTEXTS, SCALES
+from codec.contexts import EIGHTHS, FLAT_SCALE, LEFT_OUT, SCALE_CONTEXTS, SCALES
 from codec.decoding import Decoder
 from codec.errors import MissingReferenceError, UnknownPredictorError
 from codec.fields import FieldReader
@@ -182,9 +182,9 @@ class _Metered(Decoder):
         correction: Correction,
     ) -> None:
         shape = prediction.linear.shape
-        steps = prediction.steps.astype(np.int64)
-        scales = np.clip(steps + correction.steps, 0, SCALES - 1) / 2
-        scales[steps == FLAT_STEP] = 0
+        told = prediction.scales.astype(np.int64)
+        scales = np.clip(told + correction.scale, 0, EIGHTHS * SCALES - 1) / 8
+        scales[told == FLAT_SCALE] = 0
         whole = (prediction.means(correction.linear) + 8) >> 4
         residuals = np.where(samples == self._span.clip, np.nan, samples - whole)
         self._at(self.residuals, phase)[:] = residuals.reshape(shape)

@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Ints, Longs, Octets, Whole
-from codec.contexts import LEFT_OUT, SCALE_CONTEXTS, scale_steps
+from codec.arrays import Bytes, Ints, Longs, Shorts, Whole
+from codec.contexts import LEFT_OUT, SCALE_CONTEXTS, told_scales
 from codec.features import extract, refine
 from codec.lattice import NEIGHBOURHOODS, Lie, Planes, Split, fill, layout_of_split
 from codec.linear import FRACTION_BITS, predict_band
@@ -27,12 +27,12 @@ class Prediction:
     Attributes:
         linear: the linear prediction in sixteenths, of the phase's shape.
         refined: the network's prediction in sixteenths, flat.
-        steps: the scale of each sample in half octaves (int8), flat, or FLAT_STEP.
+        scales: of each sample in eighths of an octave (int16), flat, or FLAT_SCALE.
     """
 
     linear: NDArray[np.int32]
     refined: NDArray[np.int32]
-    steps: NDArray[np.int8]
+    scales: NDArray[np.int16]
 
     def means(self, linear: bool) -> NDArray[np.int32]:
         """The prediction to use, in sixteenths, flat."""
@@ -69,7 +69,7 @@ class Level:
         """Predict a phase from the ones before it, each sample by its class's kernel."""
         rows, columns = self.layout.shape(self.values.shape, phase)
         linear, means = np.empty((2, rows, columns), np.int32)
-        steps = np.empty((rows, columns), np.int8)
+        scales = np.empty((rows, columns), np.int16)
         ceiling, stride = self._limit << FRACTION_BITS, self.values.stride
         step = max(1, BAND_POSITIONS // stride)
         for row in range(0, rows, step):
@@ -77,9 +77,9 @@ class Level:
             predicted = predict_band(self.values, phase, kernels, places, self._limit, band)
             features, exponents = self._features(phase, predicted, row)
             outputs = self._predictor.refine(phase, features)
-            found = (linear[band], means[band], steps[band])
+            found = (linear[band], means[band], scales[band])
             _take_band(predicted, outputs, exponents, stride, ceiling, found)
-        return Prediction(linear, means.reshape(-1), steps.reshape(-1))
+        return Prediction(linear, means.reshape(-1), scales.reshape(-1))
 
     def _features(
         self, phase: int, predicted: NDArray[np.int32], row: int
@@ -141,16 +141,16 @@ def _take_band(
     exponents: Ints,
     stride: int,
     ceiling: int,
-    found: tuple[Ints, Ints, Octets],
+    found: tuple[Ints, Ints, Shorts],
 ) -> None:
     """Fill in a band's predictions, linear and refined, and its scales, without the border."""
-    linear, means, steps = found
+    linear, means, scales = found
     width = linear.shape[1]
     for y in range(len(linear)):
         here = slice(y * stride, y * stride + width)
         linear[y] = predicted[here]
         refine(predicted[here], outputs[0, here], exponents[here], ceiling, means[y])
-        scale_steps(outputs[1, here], exponents[here], steps[y])
+        told_scales(outputs[1, here], exponents[here], scales[y])
 
 
 @njit(cache=True)

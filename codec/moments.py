@@ -71,8 +71,8 @@ class Moments:
         Each is told by its differences to the first, and that one by those to the nearest of some
         defaults, whose number comes with them.
         """
-        count: NDArray[np.float64] = members @ (_ROW_STEP * self.counts.astype(np.float64))
-        added: NDArray[np.float64] = members @ self.rounding.astype(np.float64)
+        chosen = members.astype(np.float64)
+        count, added = _ROW_STEP * (chosen @ self.counts), chosen @ self.rounding
         return _kernels(members, self.products, self.whole, (count, added), defaults)
 
     def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:

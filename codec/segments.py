@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Flags, Ints, Longs, Octets
+from codec.arrays import Bytes, Flags, Ints, Longs, Shorts
 from codec.contexts import fold, scale_contexts, sorted_by_context
 from codec.levels import Prediction
 from codec.scales import Correction
@@ -38,7 +38,7 @@ class Segments:
     ) -> None:
         """Add a phase's samples, of those ``left`` to code."""
         means = prediction.means(correction.linear)
-        scaled = (prediction.steps, correction.steps)
+        scaled = (prediction.scales, correction.scale)
         self._note(_add(samples, means, scaled, left, limit, self._symbols, self._used))
 
     def _note(self, starts: NDArray[np.int64]) -> None:
@@ -64,7 +64,7 @@ class Segments:
 def _add(
     samples: Ints,
     means: Ints,
-    scaled: tuple[Octets, int],
+    scaled: tuple[Shorts, int],
     left: Flags,
     limit: int,
     symbols: Ints,

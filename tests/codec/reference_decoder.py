@@ -461,7 +461,7 @@ class Samples:
             kernels.append(self._kernel(kernels[0]))
         if not self.bits.take(1):
             return np.stack(kernels), False, 0
-        return np.stack(kernels), bool(self.bits.take(1)), self.bits.take(5) - 16
+        return np.stack(kernels), bool(self.bits.take(1)), self.bits.take(7) - 64
 
     def _kernel(self, expected: I64) -> I64:
         if not self.bits.take(1):
@@ -532,7 +532,7 @@ class Samples:
             correction, log_scale = network(self.model, phase, columns)
             means = linear + (((correction << exponent) + 1024) >> 11)
             means = linear if is_linear else np.clip(means, 0, 16 * self.limit)
-            contexts = _contexts(means, log_scale + 8 * exponent + 4 * scale, exponent)
+            contexts = _contexts(means, log_scale + 8 * exponent + scale, exponent)
             samples = self._phase(image, phase, means, contexts)
             rows = slice(PARITIES[phase][0], None, 2)
             columns_ = slice(PARITIES[phase][1], None, column_step(phase))
