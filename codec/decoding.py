@@ -140,7 +140,7 @@ class Decoder:
             contexts = level.clip_contexts(phase, clip)
             order, symbols = self._read_symbols(contexts, decoders)
             clip_settled(symbols, contexts, order, left)
-        means = prediction.means(correction.linear)
+        means = prediction.means(correction.strength)
         contexts = scale_contexts(means, prediction.scales, correction.scale, left)
         order, symbols = self._read_symbols(contexts, decoders)
         if not unfold(symbols, means, self._span.limit, order, samples):

@@ -185,7 +185,7 @@ class _Metered(Decoder):
         told = prediction.scales.astype(np.int64)
         scales = np.clip(told + correction.scale, 0, EIGHTHS * SCALES - 1) / 8
         scales[told == FLAT_SCALE] = 0
-        whole = (prediction.means(correction.linear) + 8) >> 4
+        whole = (prediction.means(correction.strength) + 8) >> 4
         residuals = np.where(samples == self._span.clip, np.nan, samples - whole)
         self._at(self.residuals, phase)[:] = residuals.reshape(shape)
         self._at(self.scales, phase)[:] = scales.reshape(shape)

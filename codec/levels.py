@@ -20,6 +20,10 @@ BAND_POSITIONS = 8192
 """Positions whose features are held at a time, 0.4 MB: they stay in a core's second-level cache."""
 
 
+FULL_STRENGTH = 4
+"""Quarters of a network's correction that are taken where a stream says nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """What is known of a phase before its samples.
@@ -28,15 +32,26 @@ class Prediction:
         linear: the linear prediction in sixteenths, of the phase's shape.
         refined: the network's prediction in sixteenths, flat.
         scales: of each sample in eighths of an octave (int16), flat, or FLAT_SCALE.
+        ceiling: what no prediction exceeds, in sixteenths.
     """
 
     linear: NDArray[np.int32]
     refined: NDArray[np.int32]
     scales: NDArray[np.int16]
+    ceiling: int
 
-    def means(self, linear: bool) -> NDArray[np.int32]:
-        """The prediction to use, in sixteenths, flat."""
-        return self.linear.reshape(-1) if linear else self.refined
+    def means(self, strength: int = FULL_STRENGTH, stride: int = 1) -> NDArray[np.int32]:
+        """The prediction to use, in sixteenths, flat: quarters of the way to the refined one.
+
+        Of every ``stride``-th sample.
+        """
+        refined = np.ascontiguousarray(self.refined[::stride])
+        if strength == FULL_STRENGTH:
+            return refined
+        means = np.empty(len(refined), np.int32)
+        linear = np.ascontiguousarray(self.linear.reshape(-1)[::stride])
+        _go_towards(linear, refined, strength, self.ceiling, means)
+        return means
 
 
 class Level:
@@ -79,7 +94,7 @@ class Level:
             outputs = self._predictor.refine(phase, features)
             found = (linear[band], means[band], scales[band])
             _take_band(predicted, outputs, exponents, stride, ceiling, found)
-        return Prediction(linear, means.reshape(-1), scales.reshape(-1))
+        return Prediction(linear, means.reshape(-1), scales.reshape(-1), ceiling)
 
     def _features(
         self, phase: int, predicted: NDArray[np.int32], row: int
@@ -110,6 +125,13 @@ class Level:
         near = NEIGHBOURHOODS[phase]
         _clip_contexts(self.values.values, near, clip, contexts.reshape(rows, columns))
         return contexts
+
+
+@njit(cache=True)
+def _go_towards(start: Ints, goal: Ints, strength: int, ceiling: int, means: Ints) -> None:
+    for i in range(len(means)):
+        step = (strength * (goal[i] - start[i]) + FULL_STRENGTH // 2) // FULL_STRENGTH
+        means[i] = min(max(start[i] + step, 0), ceiling)
 
 
 @njit(cache=True)

@@ -2,9 +2,9 @@
 
 The network judges a sample's scale by its surroundings. Where a phase follows from the ones before
 it, as in interpolated images, or is noisier than they are, all its scales are wrong by about the
-same factor, and its corrections of the prediction may do harm. A stream tells it: 0, or 1, a bit
-that is 1 if the linear predictions stand, and the eighths of an octave to add to all scales, plus
-64, in 7 bits.
+same factor, and its corrections of the prediction may be too bold or too timid, or do harm. A
+stream tells it: 0, or 1, how many quarters of the corrections to take, in 3 bits, and the eighths
+of an octave to add to all scales, plus 64, in 7 bits.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ from numpy.typing import NDArray
 from codec.arrays import Bytes, Flags, Ints, Longs, Reals, Shorts, State
 from codec.bitstream import take_bits, write_bits
 from codec.contexts import EIGHTHS, FLAT_SCALE, SCALES
-from codec.levels import Prediction
+from codec.levels import FULL_STRENGTH, Prediction
 
 LARGEST = 64
 _BITS = 7
+_STRENGTH_BITS = 3
+_STRENGTHS = (FULL_STRENGTH, 0, 2, 3, 5, 6)
+"""Those that are tried."""
+
 _GAIN_BITS = 12
 _GAIN_SHARE = 0.005
 """A correction is sent where it is estimated to save this many bits and this share of them. Of 199
@@ -31,8 +35,8 @@ small frames to train on corrections in half octaves, from 64 bits and 5% on, ta
 _COST_SAMPLES = 4096
 """Of larger phases evenly strided samples are judged, so many or up to twice as many."""
 
-_COARSE = 4
-"""Corrections are tried in steps of so many eighths of an octave, then those between the best."""
+_WIDEST = 8
+"""Corrections of scales are tried in steps of so many eighths of an octave, then of fewer."""
 
 _LOWEST, _SPAN = -128, 448
 """What scales a network's outputs and exponents can make are all within."""
@@ -49,11 +53,11 @@ class Correction:
     """What a stream tells of the network's outputs for a phase.
 
     Attributes:
-        linear: the linear prediction is used as it is.
+        strength: quarters of its corrections of the prediction to take, 0 to 7.
         scale: eighths of an octave to add to all scales.
     """
 
-    linear: bool = False
+    strength: int = FULL_STRENGTH
     scale: int = 0
 
 
@@ -61,60 +65,64 @@ def choose_correction(
     samples: NDArray[np.int32], left: NDArray[np.bool_], prediction: Prediction
 ) -> Correction:
     """The correction worth telling for a phase, of which the samples ``left`` are coded."""
-    means = (prediction.refined, prediction.linear.reshape(-1))
-    linear, scale, cost, kept = _best(samples, left, means, prediction.scales, _BITS_EACH)
-    if kept - cost <= max(_GAIN_BITS, _GAIN_SHARE * kept):
-        return Correction()
-    return Correction(linear, scale)
+    stride = len(samples) // _COST_SAMPLES | 1
+    drawn, coded, scales = (
+        np.ascontiguousarray(values[::stride]) for values in (samples, left, prediction.scales)
+    )
+    best, least, kept = Correction(), np.inf, 0.0
+    for strength in _STRENGTHS:
+        means = prediction.means(strength, stride)
+        scale, cost, unscaled = _best(drawn, coded, means, scales, _BITS_EACH)
+        if strength == FULL_STRENGTH:
+            kept = stride * unscaled
+        if stride * cost < least:
+            best, least = Correction(strength, scale), stride * cost
+    return best if kept - least > max(_GAIN_BITS, _GAIN_SHARE * kept) else Correction()
 
 
 @njit(cache=True)
 def _best(
-    samples: Ints, left: Flags, means: tuple[Ints, Ints], scales: Shorts, bits_each: Reals
-) -> tuple[bool, int, float, float]:
-    """The best correction, about the bits that the samples take under it, and under none."""
-    stride = len(samples) // _COST_SAMPLES | 1
-    best, least, kept = (False, 0), np.inf, 0.0
-    for way in range(2):
-        counts, totals = _sums(samples, left, means[way], scales, stride)
-        if way == 0:
-            kept = stride * _cost(counts, totals, 0, bits_each)
-        found = (0, stride * _cost(counts, totals, 0, bits_each))
-        for scale in range(-LARGEST, LARGEST, _COARSE):
-            cost = stride * _cost(counts, totals, scale, bits_each)
-            if cost < found[1]:
-                found = (scale, cost)
-        middle = found[0]
-        for scale in range(max(middle - _COARSE, -LARGEST), min(middle + _COARSE, LARGEST)):
-            cost = stride * _cost(counts, totals, scale, bits_each)
-            if cost < found[1]:
-                found = (scale, cost)
-        if found[1] < least:
-            best, least = (way == 1, found[0]), found[1]
-    return best[0], best[1], least, kept
+    samples: Ints, left: Flags, means: Ints, scales: Shorts, bits_each: Reals
+) -> tuple[int, float, float]:
+    """The best correction of scales, about the bits that samples take under it, and under none.
+
+    Costs have one minimum: it is walked to in ever smaller steps.
+    """
+    counts, totals, lowest = _sums(samples, left, means, scales)
+    kept = _cost(counts, totals, lowest, bits_each)
+    best, least, step = 0, kept, _WIDEST
+    while step:
+        for scale in (best - step, best + step):
+            while -LARGEST <= scale < LARGEST:
+                cost = _cost(counts, totals, lowest + scale, bits_each)
+                if cost >= least:
+                    break
+                best, least, scale = scale, cost, 2 * scale - best
+        step >>= 1
+    return best, least, kept
 
 
 @njit(cache=True)
-def _sums(
-    samples: Ints, left: Flags, means: Ints, scales: Shorts, stride: int
-) -> tuple[Longs, Longs]:
-    """How many samples there are of each scale, from _LOWEST on, and their summed magnitudes."""
+def _sums(samples: Ints, left: Flags, means: Ints, scales: Shorts) -> tuple[Longs, Longs, int]:
+    """How many samples there are of each scale, their summed magnitudes, and the lowest scale."""
     counts, totals = np.zeros(_SPAN, np.int64), np.zeros(_SPAN, np.int64)
-    for i in range(0, len(samples), stride):
+    first, last = _SPAN - 1, 0
+    for i in range(len(samples)):
         if left[i] and scales[i] != FLAT_SCALE:
-            counts[scales[i] - _LOWEST] += 1
-            totals[scales[i] - _LOWEST] += abs(samples[i] - ((means[i] + 8) >> 4))
-    return counts, totals
+            place = int(scales[i]) - _LOWEST
+            counts[place] += 1
+            totals[place] += abs(samples[i] - ((means[i] + 8) >> 4))
+            first, last = min(first, place), max(last, place)
+    return counts[first : last + 1], totals[first : last + 1], first + _LOWEST
 
 
 @njit(cache=True)
-def _cost(counts: Longs, totals: Longs, correction: int, bits_each: Reals) -> float:
-    """About the bits that samples take under a correction: a geometric code's."""
+def _cost(counts: Longs, totals: Longs, lowest: int, bits_each: Reals) -> float:
+    """About the bits that samples of scales from the lowest on take: a geometric code's."""
     bits = 0.0
     for i in range(len(counts)):
-        if counts[i]:
-            scale = min(max(i + _LOWEST + correction, 0), bits_each.shape[1] - 1)
-            bits += counts[i] * bits_each[0, scale] + totals[i] * bits_each[1, scale]
+        scale = min(max(lowest + i, 0), bits_each.shape[1] - 1)
+        bits += counts[i] * bits_each[0, scale] + totals[i] * bits_each[1, scale]
     return bits
 
 
@@ -123,7 +131,7 @@ def write_correction(correction: Correction, buffer: Bytes, state: State) -> Non
     departs = correction != Correction()
     write_bits(buffer, state, int(departs), 1)
     if departs:
-        write_bits(buffer, state, int(correction.linear), 1)
+        write_bits(buffer, state, correction.strength, _STRENGTH_BITS)
         write_bits(buffer, state, correction.scale + LARGEST, _BITS)
 
 
@@ -131,5 +139,5 @@ def read_correction(buffer: Bytes, state: State) -> Correction:
     """The one told."""
     if not take_bits(buffer, state, 1):
         return Correction()
-    linear = bool(take_bits(buffer, state, 1))
-    return Correction(linear, int(take_bits(buffer, state, _BITS)) - LARGEST)
+    strength = int(take_bits(buffer, state, _STRENGTH_BITS))
+    return Correction(strength, int(take_bits(buffer, state, _BITS)) - LARGEST)

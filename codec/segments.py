@@ -37,7 +37,7 @@ class Segments:
         limit: int,
     ) -> None:
         """Add a phase's samples, of those ``left`` to code."""
-        means = prediction.means(correction.linear)
+        means = prediction.means(correction.strength)
         scaled = (prediction.scales, correction.scale)
         self._note(_add(samples, means, scaled, left, limit, self._symbols, self._used))
 

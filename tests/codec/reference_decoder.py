@@ -17,8 +17,8 @@ import zstandard
 from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
-Setup = tuple[I64, bool, int]
-"""A phase's kernels, whether its linear predictions stand, and what is added to its scales."""
+Setup = tuple[I64, int, int]
+"""A phase's kernels, quarters of the network's corrections, and what is added to its scales."""
 
 
 class Malformed(Exception):
@@ -455,13 +455,13 @@ class Samples:
             rows, columns = columns, rows
         size = around(np.zeros((rows, columns), np.int64), phase, (0, 0)).size
         if size < 256:
-            return defaults[:1], False, 0
+            return defaults[:1], 4, 0
         kernels = [self._kernel(defaults[self.bits.take(3)])]
         for _ in range(1, self.classes if level < 2 else 1):
             kernels.append(self._kernel(kernels[0]))
         if not self.bits.take(1):
-            return np.stack(kernels), False, 0
-        return np.stack(kernels), bool(self.bits.take(1)), self.bits.take(7) - 64
+            return np.stack(kernels), 4, 0
+        return np.stack(kernels), self.bits.take(3), self.bits.take(7) - 64
 
     def _kernel(self, expected: I64) -> I64:
         if not self.bits.take(1):
@@ -524,14 +524,15 @@ class Samples:
         errors[::2, ::step] = upright(coarser_errors, split)
         total, known = int(np.abs(coarser_errors).sum()), coarser.size
         for phase in self._phases(level):
-            of_classes, is_linear, scale = kernels[level, phase]
+            of_classes, strength, scale = kernels[level, phase]
             of_samples = of_classes[self._classes_of(level, phase, image)]
             reference = upright(self.references[level], split) if self.references else None
             linear = self._linear(image, phase, of_samples, reference)
             columns, exponent = features(image, errors, phase, linear, 16 * total // known)
             correction, log_scale = network(self.model, phase, columns)
             means = linear + (((correction << exponent) + 1024) >> 11)
-            means = linear if is_linear else np.clip(means, 0, 16 * self.limit)
+            means = np.clip(means, 0, 16 * self.limit)
+            means = np.clip(linear + ((strength * (means - linear) + 2) >> 2), 0, 16 * self.limit)
             contexts = _contexts(means, log_scale + 8 * exponent + scale, exponent)
             samples = self._phase(image, phase, means, contexts)
             rows = slice(PARITIES[phase][0], None, 2)
