@@ -66,9 +66,8 @@ def choose_correction(
 ) -> Correction:
     """The correction worth telling for a phase, of which the samples ``left`` are coded."""
     stride = len(samples) // _COST_SAMPLES | 1
-    drawn, coded, scales = (
-        np.ascontiguousarray(values[::stride]) for values in (samples, left, prediction.scales)
-    )
+    drawn, coded = np.ascontiguousarray(samples[::stride]), np.ascontiguousarray(left[::stride])
+    scales = np.ascontiguousarray(prediction.scales[::stride])
     best, least, kept = Correction(), np.inf, 0.0
     for strength in _STRENGTHS:
         means = prediction.means(strength, stride)
