@@ -40,17 +40,12 @@ class Prediction:
     scales: NDArray[np.int16]
     ceiling: int
 
-    def means(self, strength: int = FULL_STRENGTH, stride: int = 1) -> NDArray[np.int32]:
-        """The prediction to use, in sixteenths, flat: quarters of the way to the refined one.
-
-        Of every ``stride``-th sample.
-        """
-        refined = np.ascontiguousarray(self.refined[::stride])
+    def means(self, strength: int = FULL_STRENGTH) -> NDArray[np.int32]:
+        """The prediction to use, in sixteenths, flat: so many quarters on the way to refined."""
         if strength == FULL_STRENGTH:
-            return refined
-        means = np.empty(len(refined), np.int32)
-        linear = np.ascontiguousarray(self.linear.reshape(-1)[::stride])
-        _go_towards(linear, refined, strength, self.ceiling, means)
+            return self.refined
+        means = np.empty_like(self.refined)
+        go_towards(self.linear.reshape(-1), self.refined, strength, self.ceiling, means)
         return means
 
 
@@ -128,7 +123,8 @@ class Level:
 
 
 @njit(cache=True)
-def _go_towards(start: Ints, goal: Ints, strength: int, ceiling: int, means: Ints) -> None:
+def go_towards(start: Ints, goal: Ints, strength: int, ceiling: int, means: Ints) -> None:
+    """Fill in means, within [0, ceiling]."""
     for i in range(len(means)):
         step = (strength * (goal[i] - start[i]) + FULL_STRENGTH // 2) // FULL_STRENGTH
         means[i] = min(max(start[i] + step, 0), ceiling)

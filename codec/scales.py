@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from codec.arrays import Bytes, Flags, Ints, Longs, Reals, Shorts, State
 from codec.bitstream import take_bits, write_bits
 from codec.contexts import EIGHTHS, FLAT_SCALE, SCALES
-from codec.levels import FULL_STRENGTH, Prediction
+from codec.levels import FULL_STRENGTH, Prediction, go_towards
 
 LARGEST = 64
 _BITS = 7
@@ -65,18 +65,38 @@ def choose_correction(
     samples: NDArray[np.int32], left: NDArray[np.bool_], prediction: Prediction
 ) -> Correction:
     """The correction worth telling for a phase, of which the samples ``left`` are coded."""
+    known = (prediction.linear.reshape(-1), prediction.refined)
+    strength, scale, cost, kept = _choose(
+        samples, left, known, prediction.scales, prediction.ceiling, _BITS_EACH
+    )
+    if kept - cost <= max(_GAIN_BITS, _GAIN_SHARE * kept):
+        return Correction()
+    return Correction(strength, scale)
+
+
+@njit(cache=True)
+def _choose(
+    samples: Ints,
+    left: Flags,
+    known: tuple[Ints, Ints],
+    scales: Shorts,
+    ceiling: int,
+    bits_each: Reals,
+) -> tuple[int, int, float, float]:
+    """The best strength and scale, about the bits that samples take so, and uncorrected."""
     stride = len(samples) // _COST_SAMPLES | 1
-    drawn, coded = np.ascontiguousarray(samples[::stride]), np.ascontiguousarray(left[::stride])
-    scales = np.ascontiguousarray(prediction.scales[::stride])
-    best, least, kept = Correction(), np.inf, 0.0
+    drawn, coded, told = samples[::stride].copy(), left[::stride].copy(), scales[::stride].copy()
+    linear, refined = known[0][::stride].copy(), known[1][::stride].copy()
+    best, least, kept = (FULL_STRENGTH, 0), np.inf, 0.0
+    means = np.empty_like(refined)
     for strength in _STRENGTHS:
-        means = prediction.means(strength, stride)
-        scale, cost, unscaled = _best(drawn, coded, means, scales, _BITS_EACH)
+        go_towards(linear, refined, strength, ceiling, means)
+        scale, cost, uncorrected = _best(drawn, coded, means, told, bits_each)
         if strength == FULL_STRENGTH:
-            kept = stride * unscaled
+            kept = stride * uncorrected
         if stride * cost < least:
-            best, least = Correction(strength, scale), stride * cost
-    return best if kept - least > max(_GAIN_BITS, _GAIN_SHARE * kept) else Correction()
+            best, least = (strength, scale), stride * cost
+    return best[0], best[1], least, kept
 
 
 @njit(cache=True)
