@@ -76,8 +76,9 @@ def rice(steps: Longs) -> tuple[int, int]:
         bits = len(steps) * (1 + k)
         for step in steps:
             bits += _zigzag(step) >> k
-        if bits < least:
-            best, least = k, bits
+        if bits >= least:
+            break
+        best, least = k, bits
     return best, least
 
 

@@ -72,7 +72,8 @@ def may_be_own(shape: tuple[int, int]) -> bool:
 
 def few_samples_kernels(defaults: NDArray[np.int32], classes: int) -> Kernels:
     """Those of a phase that says nothing of them."""
-    return Kernels(0, np.repeat(defaults[:1], classes, axis=0))
+    first = defaults[:1]
+    return Kernels(0, first if classes == 1 else np.repeat(first, classes, axis=0))
 
 
 def fit_kernel(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from codec.arrays import Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
 from codec.linear import COEFFICIENT_BITS, COEFFICIENT_LIMIT, complete_kernel, is_bounded
-from codec.rounding import ROUNDING, judged, nearest, rounded
+from codec.rounding import ROUNDING, Judged, judge, nearest, rounded
 from codec.solving import add_activity, dot, least_activity, solve, weigh
 
 _FIT_SAMPLES = 5_000
@@ -119,8 +119,8 @@ def fit_to_tell(drawn: Drawn, defaults: NDArray[np.int32]) -> tuple[int, NDArray
     return (number, kernel) if len(kernel) else None
 
 
-def judge(drawn: Drawn, most: float) -> tuple[Reals, Reals, float] | None:
-    """What other kernels than the best cost, see :func:`codec.rounding.judged`.
+def judge_drawn(drawn: Drawn, most: float) -> Judged | None:
+    """What other kernels than the best cost, see :func:`codec.rounding.judge`.
 
     As for at most so many samples; None where there is nothing to fit.
     """
@@ -128,7 +128,7 @@ def judge(drawn: Drawn, most: float) -> tuple[Reals, Reals, float] | None:
     if weight == 0.0:
         return None
     samples = min(drawn.share * len(drawn.wanted), most)
-    factor, solution, bits = judged(products, drawn.own, (samples, ROUNDING * weight))
+    factor, solution, bits = judge(products, drawn.own, (samples, ROUNDING * weight))
     return factor, solution, bits
 
 
@@ -151,8 +151,9 @@ def _fit_to_tell(
     if weight == 0.0:
         return 0, np.empty(0, np.int32)
     price = (share * len(wanted), ROUNDING * weight)
-    number = nearest(products, own, price, defaults)
-    return number, rounded(products, own, price, defaults[number])
+    judged = judge(products, own, price)
+    number = nearest(judged, defaults)
+    return number, rounded(judged, own, defaults[number])
 
 
 @njit(cache=True, fastmath=True)

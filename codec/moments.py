@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from codec.arrays import Flags, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
-from codec.rounding import ROUNDING, nearest, rounded
+from codec.rounding import ROUNDING, judge, nearest, rounded
 from codec.solving import (
     NEAR_PAIRS,
     add_activity,
@@ -110,11 +110,11 @@ def _kernels(
     for number in range(len(members)):
         own = _square(_sum(np.flatnonzero(members[number]), products), side)
         own += _SHARE * np.trace(own[:-1, :-1]) / least * everything
-        price = (totals[0][number], totals[1][number])
+        judged = judge(own, side - 1, (totals[0][number], totals[1][number]))
         if number == 0:
-            default = nearest(own, side - 1, price, defaults)
+            default = nearest(judged, defaults)
         known = kernels[0] if number else defaults[default]
-        kernel = rounded(own, side - 1, price, known)
+        kernel = rounded(judged, side - 1, known)
         kernels[number] = kernel if len(kernel) else known
     return default, kernels
 

@@ -24,20 +24,22 @@ _BITS_PER_RATIO = 0.3 / np.log(2.0)
 network makes up for. With :data:`codec.kernels._WORTH`, 199 small frames to train on take 0.02%
 less than by 0.5 and 1; lower shares and higher thresholds save nothing more."""
 
+Judged = tuple[Reals, Reals, float]
+"""See :func:`judge`."""
+
 _UNIT = 1.0 / (1 << COEFFICIENT_BITS)
 
 
 @njit(cache=True)
-def rounded(products: Reals, own: int, price: tuple[float, float], expected: Ints) -> Ints:
+def rounded(judged: Judged, own: int, expected: Ints) -> Ints:
     """The kernel that leaves least, telling it included; empty where it is out of bounds.
 
     Args:
-        products: see :func:`judged`.
+        judged: what kernels cost, see :func:`judge`.
         own: how many pairs are the frame's own.
-        price: see :func:`judged`.
         expected: the kernel by whose differences it is told.
     """
-    factor, solution, bits = judged(products, own, price)
+    factor, solution, bits = judged
     best, least = np.empty(0, np.int32), 1e300
     for shift in range(MAX_SHIFT + 1):
         steps, cost = _steps(factor, solution, expected, shift, bits)
@@ -51,9 +53,9 @@ def rounded(products: Reals, own: int, price: tuple[float, float], expected: Int
 
 
 @njit(cache=True)
-def nearest(products: Reals, own: int, price: tuple[float, float], kernels: Ints) -> int:
+def nearest(judged: Judged, kernels: Ints) -> int:
     """Which of some kernels (kernels, pairs) leaves least."""
-    factor, solution, _ = judged(products, own, price)
+    factor, solution, _ = judged
     best, least = 0, 1e300
     for number in range(len(kernels)):
         cost = excess(factor, kernels[number, 1:] * _UNIT - solution)
@@ -63,7 +65,7 @@ def nearest(products: Reals, own: int, price: tuple[float, float], kernels: Ints
 
 
 @njit(cache=True)
-def judged(products: Reals, own: int, price: tuple[float, float]) -> tuple[Reals, Reals, float]:
+def judge(products: Reals, own: int, price: tuple[float, float]) -> Judged:
     """What any kernel costs: by how much its coefficients after the first miss the best ones.
 
     Args:
@@ -131,8 +133,10 @@ def _steps(
     steps, missed, cost = np.empty(count, np.int64), np.empty(count), 0.0
     for i in range(count - 1, -1, -1):
         wanted = solution[i]
+        made_up = 0.0
         for j in range(i + 1, count):
-            wanted -= factor[j, i] * missed[j] / factor[i, i]
+            made_up += factor[j, i] * missed[j]
+        wanted -= made_up / factor[i, i]
         place = (wanted - expected[i + 1] * _UNIT) / unit
         weight = bits * (factor[i, i] * unit) ** 2
         step = np.floor(max(abs(place) + 0.5 - 0.5 / max(weight, 1e-12), 0.0))

@@ -22,7 +22,7 @@ from codec.lattice import (
     pyramid,
     turned,
 )
-from codec.least_squares import draw, judge
+from codec.least_squares import draw, judge_drawn
 from codec.linear import COEFFICIENT_BITS, complete_kernel
 from codec.rounding import excess
 from codec.splits import choose_splits
@@ -143,7 +143,7 @@ def _of_level(
     for phase in layout.phases:
         target = np.ascontiguousarray(layout.take(image, phase))
         if phase in layout.predicted and target.size >= _MIN_SAMPLES:
-            judged = judge(draw(planes, phase, target), _MOST_SAMPLES)
+            judged = judge_drawn(draw(planes, phase, target), _MOST_SAMPLES)
             if judged is not None:
                 kernels[phase] = Fitted(*judged)
         planes.put(phase, target)

@@ -15,7 +15,7 @@ from codec.kernel_codes import told_bits
 from codec.kernels import Kernels, default_kernels, read_kernels, write_kernels
 from codec.lattice import NEIGHBOURHOODS, QUARTERS, Planes, Split
 from codec.linear import COEFFICIENT_BITS, complete_kernel
-from codec.rounding import excess, judged, nearest, rounded
+from codec.rounding import Judged, excess, judge, nearest, rounded
 from models import registry
 
 PAIRS = 12
@@ -39,19 +39,18 @@ class Made:
         mixed = generator.normal(0, 1, (PAIRS, 4)) @ steps
         self.pairs = mixed + generator.normal(0, 8, (PAIRS, samples))
         self.wanted = kernel @ self.pairs / UNIT + generator.normal(0, noise, samples)
-        self.price = (float(samples), 0.0)
 
     @property
-    def products(self) -> NDArray[np.float64]:
+    def judged(self) -> Judged:
         rows = np.vstack((self.pairs, self.wanted))
-        return np.tril(rows @ rows.T)
+        return judge(np.tril(rows @ rows.T), PAIRS, (float(self.wanted.size), 0.0))
 
     def energy(self, kernel: NDArray[np.integer] | NDArray[np.floating]) -> float:
         return float(((self.wanted - kernel @ self.pairs / UNIT) ** 2).sum())
 
     def cost(self, kernel: NDArray[np.int32], expected: NDArray[np.int32]) -> float:
         """Bits that a kernel costs more than the best, telling it included."""
-        factor, best, bits = judged(self.products, PAIRS, self.price)
+        factor, best, bits = self.judged
         return float(bits * excess(factor, kernel[1:] / UNIT - best)) + told_bits(kernel, expected)
 
 
@@ -90,7 +89,7 @@ def test_kernels_out_of_bounds_are_refused() -> None:
 
 def test_excess_is_what_a_kernel_leaves_more_than_the_best() -> None:
     made = Made(a_kernel(), 500, 5.0)
-    factor, best, _ = judged(made.products, PAIRS, made.price)
+    factor, best, _ = made.judged
     first = 0.5 - best.sum()
     least = made.energy(np.concatenate(([first], best)) * UNIT)
     other = a_kernel() + np.array([-8, 8, *[0] * (PAIRS - 2)])
@@ -101,22 +100,22 @@ def test_excess_is_what_a_kernel_leaves_more_than_the_best() -> None:
 def test_many_samples_have_their_kernel_told_exactly() -> None:
     kernel = a_kernel()
     made = Made(kernel, 200_000, 0.5)
-    assert np.array_equal(rounded(made.products, PAIRS, made.price, a_kernel() * 0), kernel)
+    assert np.array_equal(rounded(made.judged, PAIRS, a_kernel() * 0), kernel)
 
 
 @pytest.mark.parametrize("samples", [60, 256, 1024, 20_000])
 def test_rounding_never_costs_more_than_telling_the_best_kernel(samples: int) -> None:
     made, expected = Made(a_kernel(), samples, 6.0), kernel_of(np.full(PAIRS - 1, 10))
-    _, best, _ = judged(made.products, PAIRS, made.price)
+    _, best, _ = made.judged
     exact = kernel_of(np.rint(best * UNIT))
-    chosen = rounded(made.products, PAIRS, made.price, expected)
+    chosen = rounded(made.judged, PAIRS, expected)
     assert made.cost(chosen, expected) < made.cost(exact, expected)
 
 
 def test_few_noisy_samples_are_not_worth_many_bits() -> None:
     expected = kernel_of(np.full(PAIRS - 1, 10))
     few, many = (
-        told_bits(rounded(made.products, PAIRS, made.price, expected), expected)
+        told_bits(rounded(made.judged, PAIRS, expected), expected)
         for made in (Made(a_kernel(), 100, 60.0), Made(a_kernel(), 100_000, 60.0))
     )
     assert few < 0.5 * many
@@ -126,7 +125,7 @@ def test_the_nearest_default_is_the_one_that_leaves_least() -> None:
     kernels = np.stack([kernel_of(np.full(PAIRS - 1, step)) for step in (-9, 0, 9, 18)])
     for number, kernel in enumerate(kernels):
         made = Made(kernel, 300, 3.0)
-        assert nearest(made.products, PAIRS, made.price, kernels) == number
+        assert nearest(made.judged, kernels) == number
 
 
 def test_phases_of_few_samples_have_the_first_default() -> None:
