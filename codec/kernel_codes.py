@@ -1,8 +1,9 @@
 """How kernels are told: by their differences to what is expected, Rice-coded.
 
-Per kernel one bit says whether it is another than expected. If so, 3 bits tell the unit of its
-differences, a power of two, and 3 the Rice parameter ``k``; then each coefficient's difference
-after the first: zigzag, quotient in unary, remainder in ``k`` bits.
+Three bits name the default that is expected of the first. Per kernel one bit says whether it is
+another than expected. If so, 3 bits tell the unit of its differences, a power of two, and 3 the
+Rice parameter ``k``; then each coefficient's difference after the first: zigzag, quotient in unary,
+remainder in ``k`` bits.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from codec.arrays import Bytes, Ints, Longs, State, Whole
 from codec.bitstream import take_bits, write_bits
 from codec.linear import COEFFICIENT_LIMIT, complete_kernel, is_bounded
 
+SET_BITS = 3
 _SHIFT_BITS = 3
 _K_BITS = 3
 
@@ -21,20 +23,27 @@ MAX_SHIFT = (1 << _SHIFT_BITS) - 1
 
 
 @njit(cache=True)
-def write_all(kernels: Ints, default: Ints, buffer: Bytes, state: State) -> None:
-    """Tell the kernels of all classes: the first by the default, the others by the first."""
+def write_all(kernels: Ints, default: int, defaults: Ints, buffer: Bytes, state: State) -> None:
+    """Tell which default there is, then the kernels of all classes.
+
+    The first by the default, the others by the first.
+    """
+    write_bits(buffer, state, default, SET_BITS)
     for number in range(len(kernels)):
-        _write_kernel(kernels[number], kernels[0] if number else default, buffer, state)
+        known = kernels[0] if number else defaults[default]
+        _write_kernel(kernels[number], known, buffer, state)
 
 
 @njit(cache=True)
-def read_all(kernels: Ints, default: Ints, own: int, buffer: Bytes, state: State) -> bool:
-    """Fill in all kernels; False if one is out of bounds."""
-    bounded = True
+def read_all(
+    kernels: Ints, defaults: Ints, own: int, buffer: Bytes, state: State
+) -> tuple[int, bool]:
+    """Fill in all kernels; the default's number, and False if one is out of bounds."""
+    default, bounded = int(take_bits(buffer, state, SET_BITS)), True
     for number in range(len(kernels)):
-        kernels[number] = kernels[0] if number else default
+        kernels[number] = kernels[0] if number else defaults[default]
         bounded &= _read_kernel(kernels[number], own, buffer, state)
-    return bounded
+    return default, bounded
 
 
 @njit(cache=True)

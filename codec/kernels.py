@@ -12,9 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Ints, Reals, State
-from codec.bitstream import take_bits, write_bits
 from codec.errors import StreamError
-from codec.kernel_codes import read_all, told_bits, write_all
+from codec.kernel_codes import SET_BITS, read_all, told_bits, write_all
 from codec.lattice import NEIGHBOURHOODS, PREDICTED, REFERENCE_PAIRS, Planes
 from codec.least_squares import draw, fit_to_tell, residual_bits
 from codec.linear import COEFFICIENT_BITS
@@ -35,7 +34,6 @@ _WORTH = 1.6
 """How much more telling a kernel must save by the linear residuals than it takes, since the network
 makes up for some of a worse one; see codec/rounding.py."""
 
-SET_BITS = 3
 DEFAULTS_SHAPE = (2, DEFAULT_LEVELS, len(PREDICTED), 1 << SET_BITS, COEFFICIENTS)
 """Of a predictor's kernels: those of frames by themselves, then those with the frame before; for
 each level and phase a set, of which the first is for phases of few samples."""
@@ -62,7 +60,8 @@ def default_kernels(
     Coefficients for the frame before, if there are any, are the last.
     """
     pairs = NEIGHBOURHOODS[phase].shape[1] // 2 + (len(REFERENCE_PAIRS) if is_referenced else 0)
-    return defaults[int(is_referenced), min(level, DEFAULT_LEVELS - 1), phase - 1, :, :pairs]
+    known = defaults[int(is_referenced), min(level, DEFAULT_LEVELS - 1), phase - 1, :, :pairs]
+    return np.ascontiguousarray(known)
 
 
 def may_be_own(shape: tuple[int, int]) -> bool:
@@ -123,8 +122,7 @@ def write_kernels(
     kernels: Kernels, defaults: NDArray[np.int32], buffer: Bytes, state: State
 ) -> None:
     """Tell a phase's kernels: the default's number, then each class's."""
-    write_bits(buffer, state, kernels.default, SET_BITS)
-    write_all(kernels.classes, defaults[kernels.default], buffer, state)
+    write_all(kernels.classes, kernels.default, defaults, buffer, state)
 
 
 def read_kernels(
@@ -135,8 +133,8 @@ def read_kernels(
     Raises:
         StreamError: coefficients are out of bounds.
     """
-    number = int(take_bits(buffer, state, SET_BITS))
     kernels = np.empty((classes, defaults.shape[1]), np.int32)
-    if not read_all(kernels, defaults[number], own, buffer, state):
+    number, bounded = read_all(kernels, defaults, own, buffer, state)
+    if not bounded:
         raise StreamError("a linear kernel is out of bounds")
     return Kernels(number, kernels)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from codec.arrays import Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
 from codec.linear import COEFFICIENT_BITS, COEFFICIENT_LIMIT, complete_kernel, is_bounded
-from codec.rounding import ROUNDING, Judged, judge, nearest, rounded
+from codec.rounding import ROUNDING, Judged, judge, told_kernel
 from codec.solving import add_activity, dot, least_activity, solve, weigh
 
 _FIT_SAMPLES = 5_000
@@ -105,7 +105,10 @@ def fit(drawn: Drawn) -> NDArray[np.int32] | None:
     Weights fall with the local activity, so that edges do not decide the kernel of the noise. Only
     the encoder calls this: floats are allowed, since the rounded coefficients are sent.
     """
-    kernel = _fit(drawn.differences, drawn.wanted, drawn.own)
+    products, weight = _products(drawn.differences, drawn.wanted)
+    if weight == 0.0:
+        return None
+    kernel = _solved(products, drawn.own)
     return kernel if len(kernel) else None
 
 
@@ -115,7 +118,11 @@ def fit_to_tell(drawn: Drawn, defaults: NDArray[np.int32]) -> tuple[int, NDArray
     Returns:
         The number of that default, and the kernel.
     """
-    number, kernel = _fit_to_tell(drawn.differences, drawn.wanted, drawn.own, drawn.share, defaults)
+    products, weight = _products(drawn.differences, drawn.wanted)
+    if weight == 0.0:
+        return None
+    price = (drawn.share * len(drawn.wanted), ROUNDING * weight)
+    number, kernel = told_kernel(products, drawn.own, price, defaults)
     return (number, kernel) if len(kernel) else None
 
 
@@ -133,27 +140,14 @@ def judge_drawn(drawn: Drawn, most: float) -> Judged | None:
 
 
 @njit(cache=True)
-def _fit(differences: Floats, wanted: Floats, own: int) -> Ints:
-    products, weight = _products(differences, wanted)
-    if weight == 0.0:
-        return np.empty(0, np.int32)
-    equations = np.empty((len(differences), len(differences) + 1))
-    equations[:, :-1] = products[:-1, :-1]
-    equations[:, -1] = products[-1, :-1]
+def _solved(products: Reals, own: int) -> Ints:
+    count = len(products) - 1
+    equations = np.empty((count, count + 1))
+    for i in range(count):
+        for j in range(i + 1):
+            equations[i, j] = products[i, j]
+        equations[i, count] = products[count, i]
     return quantised(solve(equations), own)
-
-
-@njit(cache=True)
-def _fit_to_tell(
-    differences: Floats, wanted: Floats, own: int, share: float, defaults: Ints
-) -> tuple[int, Ints]:
-    products, weight = _products(differences, wanted)
-    if weight == 0.0:
-        return 0, np.empty(0, np.int32)
-    price = (share * len(wanted), ROUNDING * weight)
-    judged = judge(products, own, price)
-    number = nearest(judged, defaults)
-    return number, rounded(judged, own, defaults[number])
 
 
 @njit(cache=True, fastmath=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from codec.arrays import Flags, Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
-from codec.rounding import ROUNDING, judge, nearest, rounded
+from codec.rounding import ROUNDING, told_kernel
 from codec.solving import (
     NEAR_PAIRS,
     add_activity,
@@ -71,9 +71,17 @@ class Moments:
         Each is told by its differences to the first, and that one by those to the nearest of some
         defaults, whose number comes with them.
         """
-        chosen = members.astype(np.float64)
-        count, added = _ROW_STEP * (chosen @ self.counts), chosen @ self.rounding
-        return _kernels(members, self.products, self.whole, (count, added), defaults)
+        chosen, own = members.astype(np.float64), len(defaults[0])
+        counts, added = _ROW_STEP * (chosen @ self.counts), chosen @ self.rounding
+        default, kernels = 0, np.empty((len(members), own), np.int32)
+        for number in range(len(members)):
+            leaning = _leaning(members[number], self.products, self.whole)
+            price = (float(counts[number]), float(added[number]))
+            known = kernels[:1] if number else defaults
+            nearest, kernel = told_kernel(leaning, own, price, known)
+            default = default if number else nearest
+            kernels[number] = kernel if len(kernel) else known[nearest]
+        return default, kernels
 
     def bits(self, kernels: NDArray[np.float64]) -> NDArray[np.float64]:
         """About what each tile takes under each of some kernels, (tiles, kernels).
@@ -100,23 +108,25 @@ def _solve(members: Flags, products: Floats, whole: Reals) -> Reals:
 
 
 @njit(cache=True)
-def _kernels(
-    members: Flags, products: Floats, whole: Reals, totals: tuple[Reals, Reals], defaults: Ints
-) -> tuple[int, Ints]:
+def _leaning(members: Flags, products: Floats, whole: Reals) -> Reals:
+    """Products of some tiles, leaning on those of all."""
     side = int(np.sqrt(2 * len(products)))
-    kernels = np.empty((len(members), side - 1), np.int32)
     everything = _square(whole, side)
-    least, default = max(np.trace(everything[:-1, :-1]), 1e-30), 0
-    for number in range(len(members)):
-        own = _square(_sum(np.flatnonzero(members[number]), products), side)
-        own += _SHARE * np.trace(own[:-1, :-1]) / least * everything
-        judged = judge(own, side - 1, (totals[0][number], totals[1][number]))
-        if number == 0:
-            default = nearest(judged, defaults)
-        known = kernels[0] if number else defaults[default]
-        kernel = rounded(judged, side - 1, known)
-        kernels[number] = kernel if len(kernel) else known
-    return default, kernels
+    own = _square(_sum(np.flatnonzero(members), products), side)
+    share = _SHARE * _trace(own) / max(_trace(everything), 1e-30)
+    for i in range(side):
+        for j in range(i + 1):
+            own[i, j] += share * everything[i, j]
+    return own
+
+
+@njit(cache=True)
+def _trace(products: Reals) -> float:
+    """Of the pairs alone."""
+    total = 0.0
+    for i in range(len(products) - 1):
+        total += products[i, i]
+    return total
 
 
 @njit(cache=True)

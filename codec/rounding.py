@@ -31,6 +31,19 @@ _UNIT = 1.0 / (1 << COEFFICIENT_BITS)
 
 
 @njit(cache=True)
+def told_kernel(
+    products: Reals, own: int, price: tuple[float, float], defaults: Ints
+) -> tuple[int, Ints]:
+    """The nearest default's number, and the :func:`rounded` kernel by its differences to it.
+
+    See :func:`judge`.
+    """
+    judged = judge(products, own, price)
+    number = nearest(judged, defaults) if len(defaults) > 1 else 0
+    return number, rounded(judged, own, defaults[number])
+
+
+@njit(cache=True)
 def rounded(judged: Judged, own: int, expected: Ints) -> Ints:
     """The kernel that leaves least, telling it included; empty where it is out of bounds.
 

@@ -150,16 +150,26 @@ def _cost(counts: Longs, totals: Longs, lowest: int, bits_each: Reals) -> float:
 
 def write_correction(correction: Correction, buffer: Bytes, state: State) -> None:
     """Tell one."""
-    departs = correction != Correction()
+    _write(correction.strength, correction.scale, buffer, state)
+
+
+@njit(cache=True)
+def _write(strength: int, scale: int, buffer: Bytes, state: State) -> None:
+    departs = strength != FULL_STRENGTH or scale != 0
     write_bits(buffer, state, int(departs), 1)
     if departs:
-        write_bits(buffer, state, correction.strength, _STRENGTH_BITS)
-        write_bits(buffer, state, correction.scale + LARGEST, _BITS)
+        write_bits(buffer, state, strength, _STRENGTH_BITS)
+        write_bits(buffer, state, scale + LARGEST, _BITS)
 
 
 def read_correction(buffer: Bytes, state: State) -> Correction:
     """The one told."""
+    return Correction(*_read(buffer, state))
+
+
+@njit(cache=True)
+def _read(buffer: Bytes, state: State) -> tuple[int, int]:
     if not take_bits(buffer, state, 1):
-        return Correction()
+        return FULL_STRENGTH, 0
     strength = int(take_bits(buffer, state, _STRENGTH_BITS))
-    return Correction(strength, int(take_bits(buffer, state, _BITS)) - LARGEST)
+    return strength, int(take_bits(buffer, state, _BITS)) - LARGEST
