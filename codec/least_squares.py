@@ -15,7 +15,7 @@ from codec.arrays import Floats, Ints, Longs, Reals
 from codec.lattice import NEIGHBOURHOODS, Planes
 from codec.linear import COEFFICIENT_BITS, COEFFICIENT_LIMIT, complete_kernel, is_bounded
 from codec.rounding import ROUNDING, Judged, judge, told_kernel
-from codec.solving import add_activity, dot, least_activity, solve, weigh
+from codec.solving import add_activity, dot, equations_of, least_activity, solve, weigh
 
 _FIT_SAMPLES = 5_000
 """Of the same images, 8,000 save 0.01% and take 2% of the encoder's time."""
@@ -135,19 +135,13 @@ def judge_drawn(drawn: Drawn, most: float) -> Judged | None:
     if weight == 0.0:
         return None
     samples = min(drawn.share * len(drawn.wanted), most)
-    factor, solution, bits = judge(products, drawn.own, (samples, ROUNDING * weight))
-    return factor, solution, bits
+    judged: Judged = judge(products, drawn.own, (samples, ROUNDING * weight))
+    return judged
 
 
 @njit(cache=True)
 def _solved(products: Reals, own: int) -> Ints:
-    count = len(products) - 1
-    equations = np.empty((count, count + 1))
-    for i in range(count):
-        for j in range(i + 1):
-            equations[i, j] = products[i, j]
-        equations[i, count] = products[count, i]
-    return quantised(solve(equations), own)
+    return quantised(solve(equations_of(products)), own)
 
 
 @njit(cache=True, fastmath=True)

@@ -19,6 +19,7 @@ from codec.solving import (
     NEAR_PAIRS,
     add_activity,
     dot,
+    equations_of,
     least_activity,
     solve,
     weigh,
@@ -96,14 +97,9 @@ class Moments:
 @njit(cache=True)
 def _solve(members: Flags, products: Floats, whole: Reals) -> Reals:
     """Compiled, here and below: LAPACK takes longer, and a BLAS may start threads."""
-    side = int(np.sqrt(2 * len(products)))
-    solved = np.empty((len(members), side - 1))
-    everything = _equations(whole, side)
-    least = max(np.trace(everything), 1e-30)
+    solved = np.empty((len(members), int(np.sqrt(2 * len(products))) - 1))
     for number in range(len(members)):
-        equations = _equations(_sum(np.flatnonzero(members[number]), products), side)
-        equations += _SHARE * np.trace(equations) / least * everything
-        solved[number] = solve(equations)
+        solved[number] = solve(equations_of(_leaning(members[number], products, whole)))
     return solved
 
 
@@ -148,18 +144,6 @@ def _sum(tiles: Longs, products: Floats) -> Reals:
             total += product[tile]
         sums[k] = total
     return sums
-
-
-@njit(cache=True)
-def _equations(triangle: Reals, side: int) -> Reals:
-    """Normal equations as :func:`codec.solving.solve` takes them, of a triangle row by row."""
-    equations = np.zeros((side - 1, side))
-    place = 0
-    for i in range(side - 1):
-        equations[i, : i + 1] = triangle[place : place + i + 1]
-        place += i + 1
-    equations[:, side - 1] = triangle[place : place + side - 1]
-    return equations
 
 
 @njit(cache=True, fastmath=True)

@@ -39,7 +39,7 @@ def told_kernel(
     See :func:`judge`.
     """
     judged = judge(products, own, price)
-    number = nearest(judged, defaults) if len(defaults) > 1 else 0
+    number = nearest(judged, defaults)
     return number, rounded(judged, own, defaults[number])
 
 

@@ -17,6 +17,21 @@ _LEAST_RIDGE = 1e-9
 
 
 @njit(cache=True)
+def equations_of(products: Reals) -> Reals:
+    """Normal equations as :func:`solve` takes them.
+
+    Of the products of all two unknowns' factors and, last, the right side's: the lower triangle.
+    """
+    count = len(products) - 1
+    equations = np.zeros((count, count + 1))
+    for i in range(count):
+        for j in range(i + 1):
+            equations[i, j] = products[i, j]
+        equations[i, count] = products[count, i]
+    return equations
+
+
+@njit(cache=True)
 def solve(equations: Reals) -> Reals:
     """The solution of normal equations, slightly ridged.
 

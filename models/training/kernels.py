@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.kernels import DEFAULT_LEVELS, DEFAULTS_SHAPE
+from codec.kernels import DEFAULT_LEVELS, DEFAULTS_SHAPE, may_be_own
 from codec.lattice import (
     NEIGHBOURHOODS,
     Planes,
@@ -28,8 +28,6 @@ from codec.rounding import excess
 from codec.splits import choose_splits
 from models.training.images import Samples
 from models.training.ranks import Ranks
-
-_MIN_SAMPLES = 256
 
 _MOST_SAMPLES = 4096
 """Larger phases count as much as one of so many: they rather tell kernels of their own."""
@@ -142,7 +140,7 @@ def _of_level(
     kernels = {}
     for phase in layout.phases:
         target = np.ascontiguousarray(layout.take(image, phase))
-        if phase in layout.predicted and target.size >= _MIN_SAMPLES:
+        if phase in layout.predicted and may_be_own((target.shape[0], target.shape[1])):
             judged = judge_drawn(draw(planes, phase, target), _MOST_SAMPLES)
             if judged is not None:
                 kernels[phase] = Fitted(*judged)
