@@ -181,29 +181,30 @@ def _without_repeats(
 
     And which are left, None if all.
     """
-    kept = _differing(stored.T if axis else stored)
-    if kept.all():
+    kept, changes = _differing(stored.T if axis else stored)
+    repeated = len(kept) - np.count_nonzero(kept)
+    if not repeated:
         return stored, None
-    repeated = np.compress(~kept, stored, axis)
-    changes = np.count_nonzero(np.diff(repeated, axis=1 - axis))
-    saved = FLAT_BITS * repeated.size + CHANGE_BITS * changes
-    left = np.compress(kept, stored, axis)
-    is_constant = left.shape[axis] == 1 and not np.diff(left, axis=1 - axis).any()
+    is_constant = repeated == len(kept) - 1 and (stored == stored.flat[0]).all()
+    saved = FLAT_BITS * repeated * stored.shape[1 - axis] + CHANGE_BITS * changes
     if is_constant or saved <= 8 * len(put_mask(kept)):
         return stored, None
-    return left, kept
+    return np.compress(kept, stored, axis), kept
 
 
 @njit(cache=True)
-def _differing(stored: Ints) -> Flags:
-    """Which rows differ from the one before."""
-    differing = np.ones(len(stored), np.bool_)
+def _differing(stored: Ints) -> tuple[Flags, int]:
+    """Which rows differ from the one before, and how often values change along the others."""
+    differing, changes = np.ones(len(stored), np.bool_), 0
     for y in range(1, len(stored)):
         x = 0
         while x < stored.shape[1] and stored[y, x] == stored[y - 1, x]:
             x += 1
         differing[y] = x < stored.shape[1]
-    return differing
+        if not differing[y]:
+            for x in range(1, stored.shape[1]):
+                changes += stored[y, x] != stored[y, x - 1]
+    return differing, changes
 
 
 def _clip_value(values: NDArray[np.int64], counts: NDArray[np.int64]) -> int | None:

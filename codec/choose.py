@@ -26,6 +26,9 @@ _DEFAULT_BITS, _OTHER_BITS, _OWN_BITS = 1, 2 + NUMBER_BITS, 2 + NUMBER_BITS
 
 _IMPOSSIBLE_BITS = 1 << 50
 
+Grouped = tuple[NDArray[np.uint64], Longs, Longs]
+"""See :func:`_by_grouping`."""
+
 Known = tuple[Bytes, Bytes]
 """The predictor's tables in compiled code: groupings and lengths."""
 
@@ -52,19 +55,13 @@ def choose(counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tab
     costs = table_costs(counts, raw_totals, tables)
     number = best_set(costs)
     departing = _departing(counts, raw_totals, tables, costs, number)
-    defaults = range(number * CONTEXTS, (number + 1) * CONTEXTS)
-    kept_bits = sum(int(costs[context, table]) for context, table in enumerate(defaults))
+    defaults = np.arange(number * CONTEXTS, (number + 1) * CONTEXTS)
+    kept_bits = int(costs[np.arange(CONTEXTS), defaults].sum())
     if departing is not None and departing[1] < kept_bits:
         return departing[0]
-    chosen = slice(defaults.start, defaults.stop)
-    return Choice(
-        number,
-        np.full(CONTEXTS, DEFAULT),
-        np.array(defaults),
-        tables.groupings[chosen],
-        tables.lengths[chosen],
-        kept_bits,
-    )
+    kinds = np.full(CONTEXTS, DEFAULT)
+    groupings, lengths = tables.groupings[defaults], tables.lengths[defaults]
+    return Choice(number, kinds, defaults, groupings, lengths, kept_bits)
 
 
 @njit(cache=True)
@@ -122,9 +119,10 @@ def _choose_each(
         table: Whole = first + context
         told: Whole = _DEFAULT_BITS
         kinds[context] = DEFAULT
-        other = costs[context].argmin()
-        if costs[context, other] + _OTHER_BITS < costs[context, table] + told:
-            kinds[context], table, told = OTHER, other, _OTHER_BITS
+        if costs[context, table] + told > _OTHER_BITS:
+            other = costs[context].argmin()
+            if costs[context, other] + _OTHER_BITS < costs[context, table] + told:
+                kinds[context], table, told = OTHER, other, _OTHER_BITS
         coded = costs[context, table]
         groupings[context], lengths[context] = known[0][table], known[1][table]
         own = lengths[context]
@@ -144,39 +142,42 @@ def table_costs(
     counts: NDArray[np.int64], raw_totals: NDArray[np.int64], tables: Tables
 ) -> NDArray[np.int64]:
     """Bits of each context under each table, (CONTEXTS, tables)."""
-    costs = np.empty((CONTEXTS, len(tables.lengths)), np.int64)
-    for grouping, (numbers, columns) in enumerate(_columns(tables)):
-        _add_costs(counts[:, grouping], raw_totals[:, grouping], numbers, columns, costs)
+    costs = np.zeros((CONTEXTS, len(tables.lengths)), np.int64)
+    _add_costs(counts, raw_totals, _by_grouping(tables), costs)
     return costs
 
 
 @lru_cache(maxsize=4)
-def _columns(tables: Tables) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Of each grouping the tables' numbers and their lengths, (256, tables)."""
-    lengths = np.where(tables.lengths == 0, _IMPOSSIBLE, tables.lengths.astype(np.int64))
-    numbers = [np.flatnonzero(tables.groupings == grouping) for grouping in range(GROUPINGS)]
-    return [(which, np.ascontiguousarray(lengths[which].T)) for which in numbers]
+def _by_grouping(tables: Tables) -> Grouped:
+    """The tables' numbers by grouping, their lengths (256, tables), and where groupings start."""
+    numbers = np.argsort(tables.groupings, kind="stable")
+    lengths = np.where(tables.lengths == 0, _IMPOSSIBLE, tables.lengths.astype(np.int64))[numbers]
+    starts = np.searchsorted(tables.groupings[numbers], np.arange(GROUPINGS + 1))
+    return numbers.astype(np.uint64), np.ascontiguousarray(lengths.T), starts
 
 
 @njit(cache=True)
-def _add_costs(
-    counts: Longs, raw_totals: Longs, numbers: Longs, columns: Longs, costs: Longs
-) -> None:
-    """Fill in what each context takes under some tables, given as (256, tables) lengths."""
+def _add_costs(counts: Longs, raw_totals: Longs, grouped: Grouped, costs: Longs) -> None:
+    """Fill in what each context takes under each table; nothing where it has no symbols."""
+    numbers, columns, starts = grouped
     bits = np.empty(len(numbers), np.int64)
     for context in range(len(counts)):
-        bits[:] = raw_totals[context]
-        if not counts[context].sum():
-            for table in range(len(bits)):
-                costs[context, numbers[table]] = bits[table]
-            continue
-        for token in range(counts.shape[1]):
-            count = counts[context, token]
-            if count:
-                for table in range(len(bits)):
-                    bits[table] += count * columns[token, table]
-        for table in range(len(bits)):
-            costs[context, numbers[table]] = bits[table]
+        row, has_symbols = costs[context], False
+        for grouping in range(len(starts) - 1):
+            first, stop = np.uint64(starts[grouping]), np.uint64(starts[grouping + 1])
+            for place in range(first, stop):
+                bits[place] = raw_totals[context, grouping]
+            if raw_totals[context, grouping] >= _IMPOSSIBLE_BITS:
+                continue
+            for token in range(counts.shape[2]):
+                count = counts[context, grouping, token]
+                if count:
+                    has_symbols = True
+                    for place in range(first, stop):
+                        bits[place] += count * columns[token, place]
+        if has_symbols:
+            for place in range(len(bits)):
+                row[numbers[place]] = bits[place]
 
 
 @njit(cache=True)
@@ -193,6 +194,8 @@ def _own_table(
     if to_beat < _OWN_MINIMUM_BITS:
         return best
     for grouping in range(GROUPINGS):
+        if raw_totals[grouping] >= to_beat:
+            continue
         least = raw_totals[grouping] + _entropy_bits(counts[grouping])
         least += _OWN_BITS + COUNT_BITS + _last_token(counts[grouping]) + 1
         if least >= to_beat:

@@ -95,6 +95,7 @@ class _Encoder:
         for number in range(len(levels) - 1, -1, -1):
             errors = self._code_level(number, levels[number], image, errors)
             image = levels[number]
+        self._joined = self._segments.joined()
 
     def _code_level(
         self,
@@ -151,9 +152,7 @@ class _Encoder:
         """Tokens and raw bits under the wanted groupings of each context."""
         counts = np.zeros((CONTEXTS, GROUPINGS, 256), np.int64)
         raw_totals = np.zeros((CONTEXTS, GROUPINGS), np.int64)
-        if self._segments:
-            symbols, starts = self._segments.symbols, self._segments.starts
-            count_segments(symbols, starts, groupings, counts, raw_totals)
+        count_segments(*self._joined, groupings, counts, raw_totals)
         return counts, raw_totals
 
     def write(self) -> bytes:
@@ -172,8 +171,8 @@ class _Encoder:
             defaults = default_kernels(self._predictor.kernels, number, phase, is_referenced)
             write_kernels(setup.kernels, defaults, buffer, state)
             write_correction(setup.correction, buffer, state)
-        if self._segments:
+        symbols, starts = self._joined
+        if len(starts):
             frame_tables.write(choice, tables, buffer, state)
-            symbols, starts = self._segments.symbols, self._segments.starts
             write_segments(symbols, starts, choice.groupings, choice.lengths, buffer, state)
         return buffer[: flush(buffer, state)].tobytes()

@@ -150,11 +150,13 @@ def _exponent(activity: Ints, real: Reals, exponent: Ints) -> None:
 def _shifted(value: Whole, exponent: Whole) -> Whole:
     """4096ths in normalised units, clipped to eight bits.
 
-    The casts and the mask tell LLVM that 32 bits are enough: it vectorises these loops.
+    The casts and the mask tell LLVM that 32 bits are enough: it vectorises these loops. Clipping to
+    what eight bits hold first is part of the instruction that makes them eight.
     """
     shift = np.int32(exponent & np.int32(31))
     scaled = np.int32(value >> shift)
-    return np.int8(min(max(scaled, np.int32(-TOP)), np.int32(TOP)))
+    octet = np.int8(min(max(scaled, np.int32(-128)), np.int32(127)))
+    return max(octet, np.int8(-TOP))
 
 
 @njit(cache=True, inline="always")

@@ -141,11 +141,12 @@ def _sums(samples: Ints, left: Flags, means: Ints, scales: Shorts) -> tuple[Long
 @njit(cache=True)
 def _cost(counts: Longs, totals: Longs, lowest: int, bits_each: Reals) -> float:
     """About the bits that samples of scales from the lowest on take: a geometric code's."""
-    bits = 0.0
+    for_samples, for_units = 0.0, 0.0
     for i in range(len(counts)):
         scale = min(max(lowest + i, 0), bits_each.shape[1] - 1)
-        bits += counts[i] * bits_each[0, scale] + totals[i] * bits_each[1, scale]
-    return bits
+        for_samples += counts[i] * bits_each[0, scale]
+        for_units += totals[i] * bits_each[1, scale]
+    return for_samples + for_units
 
 
 def write_correction(correction: Correction, buffer: Bytes, state: State) -> None:

@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from codec.arrays import Bytes, Flags, Ints, Longs, Shorts
-from codec.contexts import fold, scale_contexts, sorted_by_context
+from codec.contexts import CONTEXTS, fold, scale_contexts, sorted_by_context
 from codec.levels import Prediction
 from codec.scales import Correction
 
@@ -45,19 +45,13 @@ class Segments:
         self._starts.append(starts)
         self._used = int(starts[-1])
 
-    @property
-    def symbols(self) -> NDArray[np.int32]:
-        """All of them."""
-        return self._symbols[: self._used]
+    def joined(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """All symbols, and where each segment starts.
 
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """Where each segment starts: (phases, CONTEXTS + 1), the last column where a phase ends."""
-        return np.stack(self._starts)
-
-    def __len__(self) -> int:
-        """How many phases there are."""
-        return len(self._starts)
+        That is (phases, CONTEXTS + 1), the last column where a phase ends.
+        """
+        starts = np.concatenate([np.empty(0, np.int64), *self._starts])
+        return self._symbols[: self._used], starts.reshape(-1, CONTEXTS + 1)
 
 
 @njit(cache=True)

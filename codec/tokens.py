@@ -37,6 +37,20 @@ _FREQUENT = 1024
 SYMBOL_BITS = 17
 """Folded residuals of 16-bit samples are below 2**SYMBOL_BITS."""
 
+Tokens = tuple[Shorts, Codes, Bytes]
+"""Tokens or RAW, raw bits, and how many of these."""
+
+
+@njit(cache=True)
+def _room(starts: Longs) -> Tokens:
+    """For the tokens of the longest segment: new memory for each took a quarter of the time."""
+    longest = 0
+    for phase in range(len(starts)):
+        for context in range(starts.shape[1] - 1):
+            longest = max(longest, starts[phase, context + 1] - starts[phase, context])
+    room = 2 * longest + 2
+    return np.empty(room, np.int16), np.empty(room, np.uint32), np.empty(room, np.uint8)
+
 
 @njit(cache=True)
 def _bit_length(value: Whole) -> int:
@@ -48,8 +62,9 @@ def _bit_length(value: Whole) -> int:
 
 
 @njit(cache=True)
-def _add_excess(value: int, tokens: Shorts, raw: Longs, raw_bits: Bytes, n: int) -> int:
+def _add_excess(value: int, room: Tokens, n: int) -> int:
     """Exp-Golomb of order 2: as many zeros as bits beyond 3, then value + 4."""
+    tokens, raw, raw_bits = room
     shifted = value + 4
     length = _bit_length(shifted)
     tokens[n] = RAW
@@ -59,18 +74,18 @@ def _add_excess(value: int, tokens: Shorts, raw: Longs, raw_bits: Bytes, n: int)
 
 
 @njit(cache=True)
-def tokenise(symbols: Ints, grouping: int, tokens: Shorts, raw: Longs, raw_bits: Bytes) -> int:
-    """Fill ``tokens`` (int16), ``raw`` (int64) and ``raw_bits`` (uint8); return how many.
+def tokenise(symbols: Ints, grouping: int, room: Tokens) -> int:
+    """Fill in tokens and raw bits; return how many.
 
-    The arrays must hold ``2 * len(symbols) + 2``.
+    There must be room for ``2 * len(symbols) + 2``.
     """
     if grouping == SINGLE:
-        return _tokenise_single(symbols, tokens, raw, raw_bits)
+        return _tokenise_single(symbols, room)
     if grouping == RUN:
-        return _tokenise_runs(symbols, tokens, raw, raw_bits)
+        return _tokenise_runs(symbols, room)
     if grouping == PAIR:
-        return _tokenise_joined(symbols, 2, 4, tokens, raw, raw_bits)
-    return _tokenise_joined(symbols, 4, 2, tokens, raw, raw_bits)
+        return _tokenise_joined(symbols, 2, 4, room)
+    return _tokenise_joined(symbols, 4, 2, room)
 
 
 def _single_tokens() -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
@@ -95,7 +110,8 @@ def _single(symbol: Whole) -> tuple[Whole, Whole]:
 
 
 @njit(cache=True)
-def _tokenise_single(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes) -> int:
+def _tokenise_single(symbols: Ints, room: Tokens) -> int:
+    tokens, raw, raw_bits = room
     for i in range(len(symbols)):
         symbol = symbols[i]
         if symbol < _FREQUENT:
@@ -109,30 +125,38 @@ def _tokenise_single(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes)
     return len(symbols)
 
 
-@njit(cache=True)
-def _tokenise_joined(
-    symbols: Ints, joined: int, bits: int, tokens: Shorts, raw: Longs, raw_bits: Bytes
-) -> int:
-    top = (1 << bits) - 1
-    n = 0
-    for start in range(0, len(symbols), joined):
-        token = 0
-        stop = min(start + joined, len(symbols))
+@njit(cache=True, inline="always")
+def _tokenise_joined(symbols: Ints, joined: int, bits: int, room: Tokens) -> int:
+    """Inline, so that loops over ``joined`` symbols are none."""
+    n, whole = 0, len(symbols) // joined * joined
+    for start in range(0, whole, joined):
+        n = _join(symbols, start, joined, bits, room, n)
+    if whole < len(symbols):
+        filled_up = np.zeros(joined, np.int32)
+        filled_up[: len(symbols) - whole] = symbols[whole:]
+        n = _join(filled_up, 0, joined, bits, room, n)
+    return n
+
+
+@njit(cache=True, inline="always")
+def _join(symbols: Ints, start: int, joined: int, bits: int, room: Tokens, n: int) -> int:
+    tokens, raw, raw_bits = room
+    top, token, largest = (1 << bits) - 1, 0, 0
+    for i in range(start, start + joined):
+        token = token << bits | min(symbols[i], top)
+        largest = max(largest, symbols[i])
+    tokens[n], raw[n], raw_bits[n] = token, 0, 0
+    n += 1
+    if largest >= top:
         for i in range(start, start + joined):
-            symbol = min(symbols[i], top) if i < stop else 0
-            token = token << bits | symbol
-        tokens[n] = token
-        raw[n] = 0
-        raw_bits[n] = 0
-        n += 1
-        for i in range(start, stop):
             if symbols[i] >= top:
-                n = _add_excess(symbols[i] - top, tokens, raw, raw_bits, n)
+                n = _add_excess(symbols[i] - top, room, n)
     return n
 
 
 @njit(cache=True)
-def _tokenise_runs(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes) -> int:
+def _tokenise_runs(symbols: Ints, room: Tokens) -> int:
+    tokens, raw, raw_bits = room
     n = 0
     i = 0
     while i < len(symbols):
@@ -156,32 +180,28 @@ def _tokenise_runs(symbols: Ints, tokens: Shorts, raw: Longs, raw_bits: Bytes) -
         n += 1
         if i < len(symbols):
             if symbols[i] >= 4:
-                n = _add_excess(symbols[i] - 4, tokens, raw, raw_bits, n)
+                n = _add_excess(symbols[i] - 4, room, n)
             i += 1
     return n
 
 
 @njit(cache=True)
-def count_segment(symbols: Ints, wanted: Flags, counts: Longs, raw_totals: Longs) -> None:
-    """Add a segment's tokens to (GROUPINGS, 256) counts and its raw bits to (GROUPINGS,) totals.
-
-    Only of the groupings wanted, (GROUPINGS,).
-    """
+def _count_segment(
+    symbols: Ints, wanted: Flags, counts: Longs, raw_totals: Longs, room: Tokens
+) -> None:
+    """Add a segment's tokens to (GROUPINGS, 256) counts and its raw bits to (GROUPINGS,) totals."""
+    tokens, _, raw_bits = room
     if wanted[SINGLE]:
         raw_totals[SINGLE] += _count_single(symbols, counts[SINGLE])
-    if not wanted[SINGLE + 1 :].any():
-        return
-    room = 2 * len(symbols) + 2
-    tokens = np.empty(room, np.int16)
-    raw = np.empty(room, np.int64)
-    raw_bits = np.empty(room, np.uint8)
     for grouping in range(SINGLE + 1, GROUPINGS):
         if not wanted[grouping]:
             continue
-        for i in range(tokenise(symbols, grouping, tokens, raw, raw_bits)):
-            raw_totals[grouping] += raw_bits[i]
+        own, total = counts[grouping], np.int64(0)
+        for i in range(tokenise(symbols, grouping, room)):
+            total += raw_bits[i]
             if tokens[i] != RAW:
-                counts[grouping, tokens[i]] += 1
+                own[tokens[i]] += 1
+        raw_totals[grouping] += total
 
 
 @njit(cache=True)
@@ -203,20 +223,22 @@ def _count_single(symbols: Ints, counts: Longs) -> Whole:
 def count_segments(
     symbols: Ints, starts: Longs, wanted: Flags, counts: Longs, raw_totals: Longs
 ) -> None:
-    """:func:`count_segment` for the segments of all phases.
+    """Add up the tokens and raw bits of the segments of all phases.
 
     Args:
         symbols: of all segments.
         starts: where they start, (phases, contexts + 1).
-        wanted: groupings of each context.
+        wanted: groupings of each context, (contexts, GROUPINGS): only of these.
         counts: (contexts, GROUPINGS, 256), added to.
         raw_totals: (contexts, GROUPINGS), added to.
     """
+    room = _room(starts)
     for phase in range(len(starts)):
         for context in range(starts.shape[1] - 1):
             segment = symbols[starts[phase, context] : starts[phase, context + 1]]
             if len(segment):
-                count_segment(segment, wanted[context], counts[context], raw_totals[context])
+                totals = raw_totals[context]
+                _count_segment(segment, wanted[context], counts[context], totals, room)
 
 
 @njit(cache=True)
@@ -228,54 +250,38 @@ def write_segments(
     for context in range(len(lengths)):
         if (starts[:, context] < starts[:, context + 1]).any():
             codes[context] = canonical_code(lengths[context])
+    room = _room(starts)
     for phase in range(len(starts)):
         for context in range(len(lengths)):
             segment = symbols[starts[phase, context] : starts[phase, context + 1]]
             if len(segment):
-                own = (codes[context], lengths[context])
-                _write_segment(segment, groupings[context], own, buffer, state)
-
-
-@njit(cache=True)
-def _write_segment(
-    segment: Ints, grouping: int, table: tuple[Codes, Bytes], buffer: Bytes, state: State
-) -> None:
-    room = 2 * len(segment) + 2
-    tokens = np.empty(room, np.int16)
-    raw = np.empty(room, np.int64)
-    raw_bits = np.empty(room, np.uint8)
-    count = tokenise(segment, grouping, tokens, raw, raw_bits)
-    _write_tokens(tokens[:count], raw, raw_bits, table, buffer, state)
+                count = tokenise(segment, groupings[context], room)
+                _write_tokens(count, room, (codes[context], lengths[context]), buffer, state)
 
 
 @njit(cache=True)
 def _write_tokens(
-    tokens: Shorts,
-    raw: Longs,
-    raw_bits: Bytes,
-    table: tuple[Codes, Bytes],
-    buffer: Bytes,
-    state: State,
+    count: int, room: Tokens, table: tuple[Codes, Bytes], buffer: Bytes, state: State
 ) -> None:
     """Write each token's code and raw bits at once: at most 33 bits."""
-    codes, lengths = table
-    held, count, position = state[HELD], state[COUNT], state[POSITION]
-    for i in range(len(tokens)):
+    (tokens, raw, raw_bits), (codes, lengths) = room, table
+    held, pending, position = state[HELD], state[COUNT], state[POSITION]
+    for i in range(count):
         code, length, token = np.uint64(0), np.uint64(0), tokens[i]
         if token != RAW:
             code, length = np.uint64(codes[token]), np.uint64(lengths[token])
         more = np.uint64(raw_bits[i])
         held = ((held << length | code) << more) | np.uint64(raw[i])
-        count += length + more
-        if count >= np.uint64(32):
-            count -= np.uint64(32)
-            word = np.uint32(held >> count)
+        pending += length + more
+        if pending >= np.uint64(32):
+            pending -= np.uint64(32)
+            word = np.uint32(held >> pending)
             for k in range(4):
                 buffer[position + np.uint64(k)] = np.uint8(word >> np.uint32(24 - 8 * k))
             position += np.uint64(4)
     state[HELD], state[COUNT], state[POSITION] = np.uint64(0), np.uint64(0), position
     for shift in (24, 16, 8):
-        if count > np.uint64(shift):
-            write_bits(buffer, state, (held >> (count - np.uint64(8))) & np.uint64(255), 8)
-            count -= np.uint64(8)
-    write_bits(buffer, state, held & ((np.uint64(1) << count) - np.uint64(1)), count)
+        if pending > np.uint64(shift):
+            write_bits(buffer, state, (held >> (pending - np.uint64(8))) & np.uint64(255), 8)
+            pending -= np.uint64(8)
+    write_bits(buffer, state, held & ((np.uint64(1) << pending) - np.uint64(1)), pending)

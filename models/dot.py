@@ -45,7 +45,9 @@ _LANES = {VNNI_512: 16, VNNI_256: 8, AVX2: 8}
 _VECTORS = {VNNI_512: 4, VNNI_256: 2, AVX2: 2}
 """Vectors of samples at once: with four outputs each they fill half the processor's registers."""
 
-_INT = ir.IntType(32)
+_INT, _BYTE = ir.IntType(32), ir.IntType(8)
+_WIDEST = 512
+"""Bits of a vector of VNNI_512."""
 
 
 @cache
@@ -125,14 +127,12 @@ class _Tile:
     def store_words(self, sums: list[list[Any]], shift: Any, out: Any, first: int) -> None:
         """Shift, clamp and pack the outputs of each sample."""
         builder = self._builder
+        top = ir.Constant(ir.VectorType(_BYTE, 4 * self.lanes), [ACTIVATION_TOP] * 4 * self.lanes)
         for v in range(self.vectors):
-            word = self._all(0)
-            for output in range(TILE):
-                value = self._shifted(sums[output][v], shift)
-                for sign, bound in ((">", self._all(0)), ("<", self._all(ACTIVATION_TOP))):
-                    within = builder.icmp_signed(sign, value, bound)
-                    value = builder.select(within, value, bound)
-                word = builder.or_(word, builder.shl(value, self._all(8 * output)))
+            values = [self._shifted(sums[output][v], shift) for output in range(TILE)]
+            octets = _packed_octets(builder, values)
+            octets = builder.select(builder.icmp_unsigned("<", octets, top), octets, top)
+            word = builder.bitcast(_interleaved(builder, octets), self._vector)
             builder.store(word, self._place(out, self._groups.type(first), v), align=4)
 
     def store_sums(self, sums: list[list[Any]], shift: Any, out: Any, first: int) -> None:
@@ -174,10 +174,37 @@ def _register(builder: Any, value: Any) -> Any:
     return place
 
 
+def _packed_octets(builder: Any, values: list[Any]) -> Any:
+    """Four vectors of 32 bits as unsigned bytes, clamped, in the order that the processor packs in.
+
+    That is for each 16 bytes four of the first, of the second, of the third and of the fourth.
+    """
+    pairs = [_pack_two(builder, "packssdw", *values[i : i + 2]) for i in (0, 2)]
+    return _pack_two(builder, "packuswb", *pairs)
+
+
+def _pack_two(builder: Any, instruction: str, low: Any, high: Any) -> Any:
+    lanes, bits = low.type.count, low.type.element.width
+    packed = ir.VectorType(ir.IntType(bits // 2), 2 * lanes)
+    family, suffix = ("avx512", ".512") if lanes * bits == _WIDEST else ("avx2", "")
+    name = f"llvm.x86.{family}.{instruction}{suffix}"
+    function = builder.module.declare_intrinsic(
+        name, fnty=ir.FunctionType(packed, [low.type, high.type])
+    )
+    return builder.call(function, [low, high])
+
+
+def _interleaved(builder: Any, octets: Any) -> Any:
+    """Bytes of :func:`_packed_octets` with the four of each sample side by side."""
+    order = [16 * (i // 16) + 4 * (i % 4) + i % 16 // 4 for i in range(octets.type.count)]
+    places = ir.Constant(ir.VectorType(_INT, len(order)), order)
+    return builder.shuffle_vector(octets, ir.Constant(octets.type, ir.Undefined), places)
+
+
 def _dot(builder: Any, kind: int, total: Any, word: Any, weight: Any) -> Any:
     """``total`` plus the products of four unsigned bytes with four signed ones, in each lane."""
     vector = total.type
-    octets = ir.VectorType(ir.IntType(8), 4 * vector.count)
+    octets = ir.VectorType(_BYTE, 4 * vector.count)
     if kind == AVX2:
         return _dot_of_pairs(builder, total, word, weight)
     name = f"llvm.x86.avx512.vpdpbusd.{32 * vector.count}"

@@ -17,7 +17,7 @@ from codec.huffman import (
     is_decodable,
 )
 from codec.reading import new_decoders, read_segments
-from codec.tokens import GROUPINGS, count_segment, write_segments
+from codec.tokens import GROUPINGS, count_segments, write_segments
 
 COUNTS = st.lists(st.integers(0, 1 << 30), min_size=2, max_size=SYMBOLS)
 
@@ -81,13 +81,13 @@ SYMBOL_LISTS = st.lists(
 @given(SYMBOL_LISTS, st.integers(0, GROUPINGS - 1))
 def test_symbols_come_back_in_every_grouping(symbols: list[int], grouping: int) -> None:
     segment = np.array(symbols, np.int32)
-    counts, raw_totals = np.zeros((GROUPINGS, SYMBOLS), np.int64), np.zeros(GROUPINGS, np.int64)
-    count_segment(segment, np.ones(GROUPINGS, np.bool_), counts, raw_totals)
-    lengths = code_lengths(counts[grouping])
     starts, groupings = np.array([[0, len(segment)]]), np.array([grouping], np.uint8)
+    counts, raw_totals = np.zeros((1, GROUPINGS, SYMBOLS), np.int64), np.zeros((1, GROUPINGS), int)
+    count_segments(segment, starts, np.ones((1, GROUPINGS), np.bool_), counts, raw_totals)
+    lengths = code_lengths(counts[0, grouping])
     buffer, state = np.zeros(8 * len(segment) + 64, np.uint8), new_state()
     write_segments(segment, starts, groupings, lengths[None], buffer, state)
-    bits = int(counts[grouping] @ lengths.astype(np.int64)) + int(raw_totals[grouping])
+    bits = int(counts[0, grouping] @ lengths.astype(np.int64)) + int(raw_totals[0, grouping])
     written = buffer[: flush(buffer, state)]
     assert len(written) == (bits + 7) // 8
     assert read(written, len(segment), grouping, lengths) == symbols
