@@ -107,17 +107,15 @@ def scale_contexts(means: Ints, scales: Shorts, correction: int, left: Flags) ->
 
 
 @njit(cache=True)
-def clip_surprises(samples: Ints, clip: int, contexts: Bytes) -> tuple[Ints, Flags]:
-    """Symbols of which samples equal the clip value, and which are left to code after them.
+def clip_surprises(samples: Ints, clip: int, contexts: Bytes, symbols: Ints, left: Flags) -> None:
+    """Fill in symbols of which samples equal the clip value, and which are left to code after them.
 
     A symbol is 0 where it is as its context says.
     """
-    symbols, left = np.empty(len(samples), np.int32), np.empty(len(samples), np.bool_)
     for i in range(len(samples)):
         clipped = samples[i] == clip
         symbols[i] = clipped != (contexts[i] >= CLIP_MAJORITY)
         left[i] = (not clipped) | (contexts[i] == LEFT_OUT)
-    return symbols, left
 
 
 @njit(cache=True)
@@ -128,14 +126,16 @@ def clip_settled(symbols: Ints, contexts: Bytes, order: Ints, left: Flags) -> No
 
 
 @njit(cache=True)
-def _starts(contexts: Bytes) -> Longs:
-    """Where each context starts among samples sorted by context, and where the last one ends."""
-    starts = np.zeros(LEFT_OUT + 2, np.int64)
+def _find_starts(contexts: Bytes, starts: Longs) -> None:
+    """Fill in where each context starts among samples sorted by context, and the last one ends.
+
+    There is one place more, for those LEFT_OUT.
+    """
+    starts[:] = 0
     for context in contexts:
         starts[context + 1] += 1
     for c in range(CONTEXTS):
         starts[c + 1] += starts[c]
-    return starts[: CONTEXTS + 1]
 
 
 @njit(cache=True)
@@ -144,24 +144,28 @@ def context_order(contexts: Bytes) -> tuple[Ints, Longs]:
 
     Those LEFT_OUT are not among them.
     """
-    starts = _starts(contexts)
-    order, following = np.empty(starts[-1], np.int32), starts.copy()
+    starts = np.empty(LEFT_OUT + 2, np.int64)
+    _find_starts(contexts, starts)
+    order, following = np.empty(starts[CONTEXTS], np.int32), starts.copy()
     for i in range(len(contexts)):
         context = contexts[i]
         if context != LEFT_OUT:
             order[following[context]] = i
             following[context] += 1
-    return order, starts
+    return order, starts[: CONTEXTS + 1]
 
 
 @njit(cache=True)
-def sorted_by_context(symbols: Ints, contexts: Bytes, ordered: Ints, first: int) -> Longs:
-    """Put symbols in that order from ``ordered[first]`` on; return where each context starts."""
-    starts = _starts(contexts) + first
-    following = starts.copy()
+def sort_by_context(
+    symbols: Ints, contexts: Bytes, ordered: Ints, first: int, starts: Longs
+) -> None:
+    """Put symbols in that order from ``ordered[first]`` on; fill in where each context starts."""
+    following = np.empty(LEFT_OUT + 2, np.int64)
+    _find_starts(contexts, following)
+    following += first
+    starts[:] = following[: len(starts)]
     for i in range(len(contexts)):
         context = contexts[i]
         if context != LEFT_OUT:
             ordered[following[context]] = symbols[i]
             following[context] += 1
-    return starts

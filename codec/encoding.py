@@ -19,6 +19,7 @@ from codec.fitting import Fitting
 from codec.kernels import Kernels, default_kernels, may_be_own, write_kernels
 from codec.lattice import (
     Split,
+    layout_of_split,
     pyramid,
     turned,
 )
@@ -83,8 +84,10 @@ class _Encoder:
         self._span = span
         self._predictor = predictor
         self._setups: Setups = {}
-        self._segments = Segments(samples.size * (1 if span.clip is None else 2))
         self._splits = choose_splits(samples) if splits is None else splits
+        told = 1 if span.clip is None else 2
+        phases = sum(len(layout_of_split(split).predicted) for split in self._splits)
+        self._segments = Segments(told * samples.size, told * phases)
         self._fitting = Fitting(
             samples, self._splits, predictor.kernels, is_referenced=reference is not None
         )
@@ -129,7 +132,8 @@ class _Encoder:
         if clip is None:
             return np.ones(len(target), np.bool_)
         contexts = level.clip_contexts(phase, clip)
-        symbols, left = clip_surprises(target, clip, contexts)
+        symbols, left = np.empty(len(target), np.int32), np.empty(len(target), np.bool_)
+        clip_surprises(target, clip, contexts, symbols, left)
         self._segments.add(symbols, contexts)
         return left
 

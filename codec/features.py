@@ -70,8 +70,8 @@ def extract(
     exponents = np.empty(predicted.size, np.int32)
     offsets = values.offsets(phase, first_row)
     _extract(
-        values.values.reshape(-1),
-        errors.values.reshape(-1),
+        values.flat,
+        errors.flat,
         offsets,
         predicted,
         level_error,

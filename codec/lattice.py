@@ -195,9 +195,14 @@ Lie = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 class Planes:
-    """The phases of one level, bordered: ``values`` is int32 of shape (planes, rows, columns).
+    """The phases of one level, bordered.
 
     If the same level of the frame before is given, its phases follow the level's own.
+
+    Attributes:
+        values: int32 (planes, rows, columns).
+        flat: the same without shape.
+        stride: from a sample to the one below it in its plane.
     """
 
     def __init__(
@@ -210,14 +215,10 @@ class Planes:
         planes = len(layout.phases) * (1 + self.is_referenced)
         bordered = (planes, rows + 2 * BORDER, columns + 2 * BORDER)
         self.values = np.zeros(bordered, np.int32)
+        self.flat, self.stride = self.values.reshape(-1), bordered[2]
         if reference is not None:
             for plane, phase in enumerate(layout.phases, len(layout.phases)):
                 fill(self.values[plane], layout.take(reference, phase), self.lie(phase))
-
-    @property
-    def stride(self) -> int:
-        """From a sample to the one below it in its plane."""
-        return self.values.shape[2]
 
     def offsets(self, phase: int, row: int) -> NDArray[np.int64]:
         """Where the neighbours of a row's first sample lie in ``values``, flattened.

@@ -58,8 +58,7 @@ def draw(
     own = NEIGHBOURHOODS[phase].shape[1] // 2
     pairs = np.empty((len(offsets) // 2, taken * run), np.float32)
     samples = np.empty(taken * run, np.float32)
-    values = planes.values.reshape(-1)
-    _gather(values, offsets, planes.stride, target, (run, own), (pairs, samples))
+    _gather(planes.flat, offsets, planes.stride, target, (run, own), (pairs, samples))
     if planes.is_referenced:
         pairs[own:-1] -= pairs[-1]
         pairs = pairs[:-1]

@@ -90,10 +90,10 @@ def predict_band(
     """The same of some rows, flat, with the border between them, ``planes.stride`` to a row."""
     columns = planes.layout.shape(planes.shape, phase)[1]
     predicted = np.zeros((rows.stop - rows.start - 1) * planes.stride + columns, np.int32)
-    values, offsets = planes.values.reshape(-1), planes.offsets_with_reference(phase, rows.start)
+    offsets = planes.offsets_with_reference(phase, rows.start)
     own = NEIGHBOURHOODS[phase].shape[1] // 2
     row, classes = (rows.start, planes.stride, columns), (places.labels, places.shift)
-    _predict_band(values, offsets, kernels, own, classes, row, limit, predicted)
+    _predict_band(planes.flat, offsets, kernels, own, classes, row, limit, predicted)
     return predicted
 
 

@@ -89,12 +89,16 @@ def _roughness(image: Ints, stride: int) -> tuple[float, float]:
     """Mean log2 of the second differences along rows and along columns."""
     along_rows, along_columns, count = 0.0, 0.0, 0
     rows, columns = image.shape
-    for n in range(0, (rows - 2) * (columns - 2), stride):
-        y, x = n // (columns - 2) + 1, n % (columns - 2) + 1
+    y, x = 1, 1
+    while y < rows - 1:
         twice = 2 * image[y, x]
         along_rows += _log(abs(twice - image[y, x - 1] - image[y, x + 1]))
         along_columns += _log(abs(twice - image[y - 1, x] - image[y + 1, x]))
         count += 1
+        x += stride
+        while x > columns - 2:
+            x -= columns - 2
+            y += 1
     return along_rows / count, along_columns / count
 
 
