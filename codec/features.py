@@ -35,6 +35,9 @@ CORRECTION_BITS = 11
 MAX_CORRECTION = 1023
 MAX_LOG_SCALE = 127
 
+Place = tuple[Whole, Whole]
+"""A row of the feature matrix, and a position."""
+
 _CHUNK = 1024
 """Positions that go through all steps while what they take is in the first-level cache."""
 
@@ -109,14 +112,15 @@ def _extract(
         _activity(values, errors, offsets + start, centre, activity)
         _exponent(activity, real, exponent)
         _rounding(centre, exponent, halves, starts)
+        column = np.uint64(start)
         for k in range(n):
-            near = values[offsets[k] + start : offsets[k] + stop]
-            _normalised(near, starts, exponent, features[k, start:stop])
-            error = errors[offsets[k] + start : offsets[k] + stop]
-            _magnitudes(error, halves, exponent, features[n + k, start:stop])
+            first = np.uint64(offsets[k] + start)
+            _normalised(values, first, starts, exponent, features, (np.uint64(k), column))
+            row = np.uint64(n + k)
+            _magnitudes(errors, first, halves, exponent, features, (row, column))
         for k in range(SIGNED):
-            error = errors[offsets[k] + start : offsets[k] + stop]
-            _normalised(error, halves, exponent, features[2 * n + k, start:stop])
+            first, row = np.uint64(offsets[k] + start), np.uint64(2 * n + k)
+            _normalised(errors, first, halves, exponent, features, (row, column))
         summary = features[2 * n + SIGNED :, start:stop]
         _summary(level_error, activity, exponent, summary)
         _signed_sixteenths(centre, exponent, summary[4])
@@ -124,15 +128,13 @@ def _extract(
 
 @njit(cache=True)
 def _activity(values: Ints, errors: Ints, offsets: Longs, centre: Ints, activity: Ints) -> None:
-    count = len(centre)
     activity[:] = 1
     for k in range(NEAREST):
-        near = values[offsets[k] : offsets[k] + count]
-        error = errors[offsets[k] : offsets[k] + count]
-        for i in range(count):
-            difference = np.int32((near[i] << 4) - centre[i])
-            activity[i] += np.int32(abs(difference)) + (np.int32(abs(error[i])) << 4)
-    for i in range(count):
+        first = np.uint64(offsets[k])
+        for i in range(np.uint64(len(centre))):
+            difference = np.int32((values[first + i] << 4) - centre[i])
+            activity[i] += np.int32(abs(difference)) + (np.int32(abs(errors[first + i])) << 4)
+    for i in range(len(centre)):
         activity[i] >>= 1
 
 
@@ -182,16 +184,27 @@ def _rounding(centre: Ints, exponent: Ints, halves: Ints, starts: Ints) -> None:
 
 
 @njit(cache=True)
-def _normalised(near: Ints, starts: Ints, exponent: Ints, out: Octets) -> None:
-    for i in range(len(exponent)):
-        out[i] = _shifted(np.int32(np.int32(near[i] << np.int32(12)) + starts[i]), exponent[i])
+def _normalised(
+    near: Ints, first: Whole, starts: Ints, exponent: Ints, out: Octets, place: Place
+) -> None:
+    """Fill in a feature from ``out[place]`` on, of values from ``near[first]`` on.
+
+    Places are unsigned, and arrays whole: each slice would cost as much as a dozen positions.
+    """
+    row, column = place
+    for i in range(np.uint64(len(exponent))):
+        scaled = np.int32(np.int32(near[first + i] << np.int32(12)) + starts[i])
+        out[row, column + i] = _shifted(scaled, exponent[i])
 
 
 @njit(cache=True)
-def _magnitudes(error: Ints, halves: Ints, exponent: Ints, out: Octets) -> None:
-    for i in range(len(exponent)):
-        magnitude = np.int32(np.int32(abs(error[i])) << np.int32(12))
-        out[i] = _shifted(np.int32(magnitude + halves[i]), exponent[i])
+def _magnitudes(
+    errors: Ints, first: Whole, halves: Ints, exponent: Ints, out: Octets, place: Place
+) -> None:
+    row, column = place
+    for i in range(np.uint64(len(exponent))):
+        magnitude = np.int32(np.int32(abs(errors[first + i])) << np.int32(12))
+        out[row, column + i] = _shifted(np.int32(magnitude + halves[i]), exponent[i])
 
 
 @njit(cache=True)
