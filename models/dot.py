@@ -42,6 +42,10 @@ _OFFSETS = np.uint32(0x80808080)
 VNNI_512, VNNI_256, AVX2 = 0, 1, 2
 _NEEDED = {VNNI_512: "avx512vnni", VNNI_256: "avxvnni", AVX2: "avx2"}
 _LANES = {VNNI_512: 16, VNNI_256: 8, AVX2: 8}
+_SHUFFLES = {VNNI_512: False, VNNI_256: True, AVX2: True}
+"""Whether whole blocks are packed by shuffles: with vectors of 256 bits the network then takes 0.44
+(VNNI) and 0.70 (AVX2) of the time, with those of 512 bits 1.1."""
+
 _VECTORS = {VNNI_512: 4, VNNI_256: 2, AVX2: 2}
 """Vectors of samples at once: with four outputs each they fill half the processor's registers."""
 
@@ -231,6 +235,46 @@ def _dot_of_pairs(builder: Any, total: Any, word: Any, weight: Any) -> Any:
     return builder.add(total, builder.call(function, [odd, odd_weights]))
 
 
+def _interleave_code(typing: Any, features: Any, rows: Any, first: Any, out: Any) -> Any:
+    """A word of each of BLOCK samples, from ``first`` on, of four rows of features.
+
+    ``features`` are int8 (rows, samples), ``rows`` four int64, ``out`` uint32 (BLOCK,).
+    """
+    signature = types.void(features, rows, first, out)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(features)(context, builder, args[0])
+        stride = builder.extract_value(array.strides, 0)
+        words = context.make_array(out)(context, builder, args[3]).data
+        octets = ir.VectorType(_BYTE, 16)
+        for start in range(0, BLOCK, 16):
+            column = builder.add(args[2], args[2].type(start))
+            loaded = []
+            for row in (builder.extract_value(args[1], k) for k in range(TILE)):
+                place = builder.gep(array.data, [builder.add(builder.mul(row, stride), column)])
+                loaded.append(builder.load(builder.bitcast(place, octets.as_pointer()), align=1))
+            low, high = _joined(builder, *loaded[:2]), _joined(builder, *loaded[2:])
+            word = _shuffled(builder, low, high, [16 * (i % 4) + i // 4 for i in range(64)])
+            word = builder.xor(word, ir.Constant(word.type, [OFFSET] * 64))
+            place = builder.gep(words, [ir.Constant(args[2].type, start)])
+            builder.store(word, builder.bitcast(place, word.type.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+_interleave: Any = intrinsic(_interleave_code)
+
+
+def _joined(builder: Any, low: Any, high: Any) -> Any:
+    return _shuffled(builder, low, high, list(range(2 * low.type.count)))
+
+
+def _shuffled(builder: Any, low: Any, high: Any, order: list[int]) -> Any:
+    places = ir.Constant(ir.VectorType(_INT, len(order)), order)
+    return builder.shuffle_vector(low, high, places)
+
+
 @njit(cache=True, inline="always")
 def _pack(features: Octets, first: int, count: int, words: Codes) -> None:
     """Words of ``count`` samples' features; past the last row they hold it again, with weight 0."""
@@ -245,6 +289,16 @@ def _pack(features: Octets, first: int, count: int, words: Codes) -> None:
             low = np.uint32(np.uint8(a[x])) | np.uint32(np.uint8(b[x])) << np.uint32(8)
             high = np.uint32(np.uint8(c[x])) | np.uint32(np.uint8(d[x])) << np.uint32(8)
             word[x] = (low | high << np.uint32(16)) ^ _OFFSETS
+
+
+@njit(cache=True, inline="always")
+def _pack_block(features: Octets, first: int, words: Codes) -> None:
+    """The same of a whole block."""
+    last = features.shape[0] - 1
+    for group in range(last // TILE + 1):
+        row = TILE * group
+        rows = (row, min(row + 1, last), min(row + 2, last), min(row + 3, last))
+        _interleave(features, rows, first, words[group])
 
 
 Arrays = tuple[Ints, Ints, Longs, Ints]
@@ -263,6 +317,7 @@ Run = Callable[[NDArray[np.int8], Arrays, NDArray[np.int32]], None]
 @cache
 def runner(kind: int) -> Run:
     """The code for one kind of products, which the processor must have."""
+    shuffles = _SHUFFLES[kind]
 
     @njit(cache=True)
     def run(features: Octets, network: Arrays, outputs: Ints) -> None:
@@ -273,7 +328,10 @@ def runner(kind: int) -> Run:
         sums = np.empty((TILE, BLOCK), np.int32)
         for first in range(0, features.shape[1], BLOCK):
             count = min(BLOCK, features.shape[1] - first)
-            _pack(features, first, count, words)
+            if shuffles and count == BLOCK:
+                _pack_block(features, first, words)
+            else:
+                _pack(features, first, count, words)
             place, row = 0, 0
             for layer in range(len(shapes) - 1):
                 groups, tiles, shift = shapes[layer]
