@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import dot
-from models.dot import ACTIVATION_TOP
+from models.instructions import ACTIVATION_TOP, OFFSET, TILE, available
 
 EXACT_IN_FLOAT32 = 1 << 24
 """float32 holds all integers below this."""
@@ -88,13 +88,13 @@ class IntegerNetwork:
         Args:
             layers: first to last.
             bounds: of the last layer's outputs, the largest magnitudes.
-            kind: one of :func:`models.dot.available`, or None for the fastest.
+            kind: one of :func:`models.instructions.available`, or None for the fastest.
 
         Raises:
             InexactModelError: sums could leave the range in which float32 is exact.
         """
         prove(layers, EXACT_IN_FLOAT32)
-        self._run = dot.runner(dot.available()[0] if kind is None else kind)
+        self._run = dot.runner(available()[0] if kind is None else kind)
         self._layers = layers
         top = np.array(bounds, np.int32)
         self._arrays = _packed(layers, np.stack((-top, top)))
@@ -120,14 +120,14 @@ class IntegerNetwork:
 def _packed(layers: Sequence[LayerWeights], bounds: NDArray[np.int32]) -> dot.Arrays:
     weights, rounding, shapes = [], [], []
     for number, layer in enumerate(layers):
-        rows, columns = (-(-size // dot.TILE) for size in layer.weights.shape)
-        padded = np.zeros((rows * dot.TILE, columns * dot.TILE), np.int8)
+        rows, columns = (-(-size // TILE) for size in layer.weights.shape)
+        padded = np.zeros((rows * TILE, columns * TILE), np.int8)
         padded[: layer.weights.shape[0], : layer.weights.shape[1]] = layer.weights
         added = np.zeros(len(padded), np.int32)
         added[: len(layer.bias)] = layer.rounding()
         if number == 0:
-            added -= dot.OFFSET * padded.sum(axis=1, dtype=np.int32)
-        tiles = padded.reshape(rows, dot.TILE, columns, dot.TILE).swapaxes(1, 2)
+            added -= OFFSET * padded.sum(axis=1, dtype=np.int32)
+        tiles = padded.reshape(rows, TILE, columns, TILE).swapaxes(1, 2)
         weights.append(np.ascontiguousarray(tiles).view("<i4").reshape(-1))
         rounding.append(added)
         shapes.append((columns, rows, layer.shift))
@@ -137,7 +137,7 @@ def _packed(layers: Sequence[LayerWeights], bounds: NDArray[np.int32]) -> dot.Ar
 
 def fastest(layers: Sequence[LayerWeights], bounds: Sequence[int]) -> Network:
     """A network on integer products where the processor has them, else in float32."""
-    if dot.available():
+    if available():
         return IntegerNetwork(layers, bounds)
     from models.floats import FloatNetwork
 
@@ -146,7 +146,7 @@ def fastest(layers: Sequence[LayerWeights], bounds: Sequence[int]) -> Network:
 
 def keep_to_one_thread() -> None:
     """Let networks that :func:`fastest` makes use one thread of this process; for benchmarks."""
-    if not dot.available():
+    if not available():
         import torch
 
         torch.set_num_threads(1)

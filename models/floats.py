@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.dot import ACTIVATION_TOP
 from models.exact import EXACT_IN_FLOAT32, LayerWeights, prove
+from models.instructions import ACTIVATION_TOP
 
 _EXACT = {torch.float32: EXACT_IN_FLOAT32, torch.float64: 1 << 53}
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from codec.features import CORRECTION_BITS, MAX_CORRECTION, MAX_LOG_SCALE
-from models.dot import ACTIVATION_TOP
 from models.exact import LayerWeights
+from models.instructions import ACTIVATION_TOP
 
 _WEIGHT_UNIT = 64.0
 _BIAS_UNIT = 1024.0

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from codec import decode_frame, encode_frame
 from codec.features import feature_count
 from codec.lattice import PREDICTED
-from models import dot, golden, registry
+from models import golden, registry
 from models.exact import InexactModelError, IntegerNetwork, LayerWeights
 from models.floats import FloatNetwork
+from models.instructions import available
 from models.network import Arithmetic, Model, NetworkPredictor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ARITHMETICS: dict[str, Arithmetic] = {
     "float32": FloatNetwork,
     "float64": partial(FloatNetwork, dtype=torch.float64),
-    **{f"products {kind}": partial(IntegerNetwork, kind=kind) for kind in dot.available()},
+    **{f"products {kind}": partial(IntegerNetwork, kind=kind) for kind in available()},
 }
 
 
@@ -113,7 +114,7 @@ def test_every_layer_gives_the_integers(stored: bytes, arithmetic: Arithmetic) -
         assert np.array_equal(hidden, values)
 
 
-@pytest.mark.parametrize("kind", dot.available())
+@pytest.mark.parametrize("kind", available())
 def test_the_largest_products_do_not_saturate(kind: int) -> None:
     weights = np.array([[127] * 64, [-128] * 64, [127, -128] * 32], np.int8)
     layer = LayerWeights(weights, np.array([5, -7, 0], np.int32), 1)
@@ -125,7 +126,7 @@ def test_the_largest_products_do_not_saturate(kind: int) -> None:
     assert np.array_equal(network.outputs(columns), (exact + 1) >> 1)
 
 
-@pytest.mark.skipif(not dot.available(), reason="this processor needs the float network")
+@pytest.mark.skipif(not available(), reason="this processor needs the float network")
 def test_the_codec_runs_without_torch() -> None:
     code = """
 import sys

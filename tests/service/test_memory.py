@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from models import dot, registry
+from models import registry
+from models.instructions import available
 
 ROOT = Path(__file__).resolve().parents[2]
 BYTES_PER_PIXEL = 40
-LIBRARIES_MB = 300 if dot.available() else 500
+LIBRARIES_MB = 300 if available() else 500
 """What a process takes before its first frame; without integer products it loads torch."""
 SLACK_MB = 20
 """What allocators keep, and the chunk of the journal in flight."""
