@@ -102,12 +102,12 @@ class IntegerNetwork:
     def outputs(self, columns: NDArray[np.int8]) -> NDArray[np.int32]:
         """See :class:`Network`."""
         outputs = np.empty((self._arrays[3].shape[1], columns.shape[1]), np.int32)
-        self._run(columns, self._arrays, outputs)
+        self._run(np.ascontiguousarray(columns), self._arrays, outputs)
         return outputs
 
     def layer_outputs(self, columns: NDArray[np.int8]) -> list[NDArray[np.int32]]:
         """See :class:`Network`."""
-        outputs = []
+        columns, outputs = np.ascontiguousarray(columns), []
         for count in range(1, len(self._layers) + 1):
             rows = len(self._layers[count - 1].bias)
             low, high = (-_ANY, _ANY) if count == len(self._layers) else (0, ACTIVATION_TOP)

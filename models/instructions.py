@@ -15,6 +15,7 @@ import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 ACTIVATION_TOP = 127
@@ -223,8 +224,11 @@ def _dot_of_pairs(builder: Any, total: Any, word: Any, weight: Any) -> Any:
 def _interleave_code(typing: Any, features: Any, rows: Any, first: Any, out: Any) -> Any:
     """A word of each of BLOCK samples, from ``first`` on, of four rows of features.
 
-    ``features`` are int8 (rows, samples), ``rows`` four int64, ``out`` uint32 (BLOCK,).
+    ``features`` are int8 (rows, samples), C-contiguous, ``rows`` four int64, ``out`` uint32
+    (BLOCK,).
     """
+    if features.layout != "C":
+        raise TypingError("rows of features have to lie in memory as they are")
     signature = types.void(features, rows, first, out)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:

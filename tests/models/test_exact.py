@@ -66,6 +66,13 @@ def test_every_arithmetic_gives_the_integers(
     assert np.array_equal(outputs[1], np.clip(exact[1], -127, 127))
 
 
+@pytest.mark.parametrize("arithmetic", ARITHMETICS.values(), ids=ARITHMETICS)
+def test_features_may_lie_in_memory_in_any_order(stored: bytes, arithmetic: Arithmetic) -> None:
+    predictor, columns = NetworkPredictor(stored, arithmetic), features(1)
+    outputs = predictor.refine(1, np.asfortranarray(columns))
+    assert np.array_equal(outputs, predictor.refine(1, columns))
+
+
 @pytest.mark.parametrize("phase", PREDICTED)
 def test_batches_and_threads_make_no_difference(stored: bytes, phase: int) -> None:
     predictor, columns = NetworkPredictor(stored), features(phase)
