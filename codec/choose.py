@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codec.arrays import Bytes, Longs, Whole
+from codec.arrays import Bytes, Ints, Longs, Whole
 from codec.contexts import CONTEXTS
 from codec.huffman import SYMBOLS, code_lengths
 from codec.predictor import Tables
@@ -26,7 +26,7 @@ _DEFAULT_BITS, _OTHER_BITS, _OWN_BITS = 1, 2 + NUMBER_BITS, 2 + NUMBER_BITS
 
 _IMPOSSIBLE_BITS = 1 << 50
 
-Grouped = tuple[NDArray[np.uint64], Longs, Longs]
+Grouped = tuple[NDArray[np.uint64], Ints, Longs]
 """See :func:`_by_grouping`."""
 
 Known = tuple[Bytes, Bytes]
@@ -151,7 +151,7 @@ def table_costs(
 def _by_grouping(tables: Tables) -> Grouped:
     """The tables' numbers by grouping, their lengths (256, tables), and where groupings start."""
     numbers = np.argsort(tables.groupings, kind="stable")
-    lengths = np.where(tables.lengths == 0, _IMPOSSIBLE, tables.lengths.astype(np.int64))[numbers]
+    lengths = np.where(tables.lengths == 0, _IMPOSSIBLE, tables.lengths.astype(np.int32))[numbers]
     starts = np.searchsorted(tables.groupings[numbers], np.arange(GROUPINGS + 1))
     return numbers.astype(np.uint64), np.ascontiguousarray(lengths.T), starts
 

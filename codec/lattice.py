@@ -218,7 +218,7 @@ class Planes:
         self.flat, self.stride = self.values.reshape(-1), bordered[2]
         if reference is not None:
             for plane, phase in enumerate(layout.phases, len(layout.phases)):
-                fill(self.values[plane], layout.take(reference, phase), self.lie(phase))
+                self._fill(plane, phase, layout.take(reference, phase))
 
     def offsets(self, phase: int, row: int) -> NDArray[np.int64]:
         """Where the neighbours of a row's first sample lie in ``values``, flattened.
@@ -252,7 +252,11 @@ class Planes:
 
     def put(self, phase: int, samples: NDArray[np.int32]) -> None:
         """Set one phase and mirror it into its border."""
-        fill(self.plane(phase), samples, self.lie(phase))
+        self._fill(self.layout.phases.index(phase), phase, samples)
+
+    def _fill(self, plane: int, phase: int, samples: NDArray[np.int32]) -> None:
+        """Contiguous, so that no process needs machine code for other arrays too."""
+        fill(self.values[plane], np.ascontiguousarray(samples), self.lie(phase))
 
     def plane(self, phase: int) -> NDArray[np.int32]:
         """A view of one phase with its border, to :func:`fill`."""

@@ -180,7 +180,8 @@ def moments_of(planes: Planes, phase: int, target: NDArray[np.int32], places: Pl
     products = np.zeros((rows * (rows + 1) // 2, tiles), np.float32)
     rounding, counts = np.zeros(tiles, np.float32), np.zeros(tiles, np.int64)
     tiling, sums = (across, places.shift), (products, rounding, counts)
-    _accumulate(planes.values, NEIGHBOURHOODS[phase], target, tiling, sums)
+    samples = np.ascontiguousarray(target)
+    _accumulate(planes.values, NEIGHBOURHOODS[phase], samples, tiling, sums)
     return Moments(products, products.sum(axis=1, dtype=np.float64), rounding, counts)
 
 
