@@ -30,6 +30,12 @@ CLIP_SHARE = 0.015
 to 7% on most training images and costs up to 2% on a few; for a frequent value elsewhere in the
 range it costs 1 to 12%, unless that is a spike."""
 
+_NEAR_END = 3
+"""An end is a clip value only if it has as many samples as these values next to it in the mean. In
+28 of 159 training images of faint noise the end had 0.4 to 0.6 times as many, which is no piling
+up: as a clip value it cost 0.3% in the mean and up to 4%. In the others it had 1.3 times or
+more."""
+
 SPIKE_SHARE = 0.03
 SPIKE_HEIGHT = 8
 """A value within the range is a clip value where it has this share of the samples, and so many
@@ -208,12 +214,18 @@ def _differing(stored: Ints) -> tuple[Flags, int]:
 
 
 def _clip_value(values: NDArray[np.int64], counts: NDArray[np.int64]) -> int | None:
-    """The most frequent value, if it is a spike; else the more frequent end, if samples pile up."""
+    """The most frequent value, if it is a spike; else the end where most samples pile up."""
     total, top = counts.sum(), int(counts.argmax())
     if counts[top] >= max(MIN_CLIP_SAMPLES, SPIKE_SHARE * total) and _is_spike(counts, top):
         return int(values[top])
-    end = 0 if counts[0] >= counts[-1] else len(counts) - 1
-    return int(values[end]) if counts[end] >= max(MIN_CLIP_SAMPLES, CLIP_SHARE * total) else None
+    ends = [end for end in (0, len(counts) - 1) if _piles_up(counts, end)]
+    return int(values[max(ends, key=lambda end: int(counts[end]))]) if ends else None
+
+
+def _piles_up(counts: NDArray[np.int64], end: int) -> bool:
+    beside = counts[1 : _NEAR_END + 1] if end == 0 else counts[-_NEAR_END - 1 : -1]
+    least = max(MIN_CLIP_SAMPLES, CLIP_SHARE * counts.sum())
+    return bool(counts[end] >= least and counts[end] * len(beside) >= beside.sum())
 
 
 def _is_spike(counts: NDArray[np.int64], top: int) -> bool:

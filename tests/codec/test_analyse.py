@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from codec.analyse import SPIKE_HEIGHT, Hints, analyse
+from codec.analyse import CLIP_SHARE, SPIKE_HEIGHT, Hints, analyse
 
 SIDE = 64
 MASK = 700
@@ -59,3 +59,23 @@ def test_a_broad_peak_is_none() -> None:
     assert counts.max() > 0.15 * words.size
     assert counts.max() < SPIKE_HEIGHT * counts.mean()
     assert _clip(words) is None
+
+
+def _magnitudes() -> NDArray[np.uint16]:
+    """Of faint noise, as in an empty part of an MR image."""
+    generator = np.random.default_rng(7)
+    real, imaginary = generator.normal(0, 1.2, (2, SIDE, SIDE))
+    return np.rint(np.hypot(real, imaginary)).astype(np.uint16)
+
+
+def test_an_end_below_the_values_beside_it_is_none() -> None:
+    words = _magnitudes()
+    assert np.mean(words == 0) > CLIP_SHARE
+    assert _clip(words) is None
+
+
+def test_the_end_where_values_pile_up_though_the_other_has_more() -> None:
+    words = _magnitudes()
+    words[:2], words[2] = 1000, np.arange(900, 900 + SIDE)
+    assert np.sum(words == 0) > np.sum(words == 1000)
+    assert _clip(words) == 1000
