@@ -65,7 +65,8 @@ def _magnitudes() -> NDArray[np.uint16]:
     """Of faint noise, as in an empty part of an MR image."""
     generator = np.random.default_rng(7)
     real, imaginary = generator.normal(0, 1.2, (2, SIDE, SIDE))
-    return np.rint(np.hypot(real, imaginary)).astype(np.uint16)
+    magnitudes: NDArray[np.float64] = np.rint(np.hypot(real, imaginary))
+    return magnitudes.astype(np.uint16)
 
 
 def test_an_end_below_the_values_beside_it_is_none() -> None:
